@@ -1,0 +1,1 @@
+//! The efir command: list, pull, fetch and inspect broadcasts

@@ -1,0 +1,1 @@
+//! Where tracks are born: ingest, package, publish

@@ -1,0 +1,1 @@
+//! One upstream subscription per track, many viewers, a bounded frame cache

@@ -1,0 +1,1 @@
+//! Origin, relay and HTTP in one process
