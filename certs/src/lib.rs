@@ -8,6 +8,9 @@
 //!
 //! Nothing runs behind the caller: [`Watcher::run`] is a future to be driven beside the server. A file that cannot be used
 //! is refused with an error that names it, and the certificate in service stays.
+//!
+//! A client on the same computer trusts a development certificate without a flag: the server writes its hashes into a
+//! directory of the user ([`Watcher::publish_hashes`]), the client reads them ([`development_hashes`]).
 
 mod clock;
 mod development;

@@ -1,0 +1,64 @@
+//! What every binary needs once: settings, logs, metrics, admin HTTP, shutdown.
+//!
+//! This crate alone reads the environment. A binary's `main` is one call of [`run`], which hands over a [`Shutdown`] and turns
+//! the result into an exit code; [`load_settings`] reads the settings, [`init_logs`] and [`Metrics::install`] set up what is
+//! global, [`serve_http`] serves a router until shutdown.
+//!
+//! ```no_run
+//! use std::{error::Error, process::ExitCode};
+//!
+//! use clap::Parser;
+//!
+//! #[derive(Default, serde::Serialize, serde::Deserialize)]
+//! #[serde(default)]
+//! struct RelaySettings {
+//!     log: process::LogSettings,
+//!     admin: process::HttpSettings,
+//! }
+//!
+//! #[derive(clap::Parser, serde::Serialize)]
+//! struct Flags {
+//!     #[command(flatten)]
+//!     #[serde(skip)]
+//!     common: process::SettingsArguments,
+//! }
+//!
+//! fn main() -> ExitCode {
+//!     let flags = Flags::parse();
+//!     process::run("efir-relay", |shutdown| relay(flags, shutdown))
+//! }
+//!
+//! async fn relay(flags: Flags, shutdown: process::Shutdown) -> Result<(), Box<dyn Error + Send + Sync>> {
+//!     let Some(RelaySettings { log, admin }) = process::load_settings(&flags.common, &flags)? else {
+//!         return Ok(());
+//!     };
+//!     process::init_logs(&log)?;
+//!     let listeners = process::bind_localhost(8080).await?;
+//!     process::serve_http(listeners, axum::Router::new(), &admin, &shutdown).await;
+//!     Ok(())
+//! }
+//! ```
+
+mod directory;
+mod http;
+mod limit;
+mod log;
+mod metric;
+mod run;
+mod secret;
+mod settings;
+mod shutdown;
+
+pub use directory::state_directory;
+pub use http::{HttpSettings, bind_localhost, serve_http};
+pub use limit::{
+    CLOSE_MARGIN, DEFAULT_GRACE, HEADER_TIMEOUT, MAX_HEADER_BYTES, SECONDS_BUCKETS, UPKEEP_INTERVAL,
+};
+pub use log::{LogError, LogFormat, LogLimit, LogSettings, init_logs};
+pub use metric::{Metrics, MetricsError};
+pub use run::{StopError, run};
+pub use secret::Secret;
+pub use settings::{
+    SettingsArguments, SettingsError, SettingsLayers, SettingsOrigin, UnknownKey, load_settings,
+};
+pub use shutdown::Shutdown;
