@@ -1,0 +1,106 @@
+//! The drafts this crate speaks, and every rule in which they differ (one question per method).
+
+use std::fmt;
+
+/// A draft of MOQT that can be negotiated.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Version {
+    /// draft-ietf-moq-transport-16: QUIC varints, one bidirectional control stream.
+    Draft16,
+    /// draft-ietf-moq-transport-18: vi64 integers, one stream per request.
+    Draft18,
+}
+
+impl Version {
+    /// Every version, most wanted first: the order in which a client offers them.
+    pub const ALL: [Self; 2] = [Self::Draft18, Self::Draft16];
+
+    /// The ALPN on raw QUIC and the WebTransport sub-protocol (section 3.1).
+    pub const fn alpn(self) -> &'static str {
+        match self {
+            Self::Draft16 => "moqt-16",
+            Self::Draft18 => "moqt-18",
+        }
+    }
+
+    /// The version an ALPN or sub-protocol names, if it is one of ours.
+    pub fn from_alpn(alpn: &[u8]) -> Option<Self> {
+        Self::ALL
+            .into_iter()
+            .find(|version| version.alpn().as_bytes() == alpn)
+    }
+
+    /// Integers are vi64 (1.4.1) rather than RFC 9000 varints.
+    pub const fn has_vi64(self) -> bool {
+        matches!(self, Self::Draft18)
+    }
+
+    /// Each request has its own bidirectional stream, so replies carry no Request ID.
+    pub const fn has_request_streams(self) -> bool {
+        matches!(self, Self::Draft18)
+    }
+
+    /// Message Parameters follow the even/odd rule of Key-Value-Pairs rather than a typed table.
+    pub(crate) const fn has_key_value_parameters(self) -> bool {
+        matches!(self, Self::Draft16)
+    }
+
+    /// A known parameter in a message that does not define it is skipped rather than fatal.
+    pub(crate) const fn ignores_misplaced_parameters(self) -> bool {
+        matches!(self, Self::Draft16)
+    }
+
+    /// A delivery timeout of 0 ends the session rather than meaning "none".
+    pub(crate) const fn refuses_zero_delivery_timeout(self) -> bool {
+        matches!(self, Self::Draft16)
+    }
+
+    /// A namespace without fields may name a track, not only be a prefix or suffix.
+    pub(crate) const fn allows_empty_namespace(self) -> bool {
+        matches!(self, Self::Draft18)
+    }
+
+    /// The end group of an absolute range, and ids on FETCH streams, are deltas.
+    pub(crate) const fn has_delta_ranges(self) -> bool {
+        matches!(self, Self::Draft18)
+    }
+
+    /// Subgroup stream types have the FIRST_OBJECT bit 0x40.
+    pub(crate) const fn has_first_object_bit(self) -> bool {
+        matches!(self, Self::Draft18)
+    }
+
+    /// Padding streams and datagrams exist (11.5).
+    pub(crate) const fn has_padding(self) -> bool {
+        matches!(self, Self::Draft18)
+    }
+
+    /// GOAWAY carries a timeout and, on the control stream, a Request ID.
+    pub(crate) const fn has_goaway_timeout(self) -> bool {
+        matches!(self, Self::Draft18)
+    }
+}
+
+impl fmt::Display for Version {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.alpn())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn alpn_names_round_trip() {
+        for version in Version::ALL {
+            assert_eq!(Version::from_alpn(version.alpn().as_bytes()), Some(version));
+        }
+        assert_eq!(Version::from_alpn(b"moqt-99"), None);
+        assert_eq!(
+            Version::ALL[0],
+            Version::Draft18,
+            "the newest is offered first"
+        );
+    }
+}
