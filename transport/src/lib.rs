@@ -3,11 +3,41 @@
 //! | Module | What it holds |
 //! |---|---|
 //! | `connection` | the seam: traits of a connection and its streams, their errors and async helpers |
-//! | `loopback` | an in-memory network with latency, loss and bandwidth |
+//! | `quic` | MOQT straight on QUIC |
+//! | `webtransport` | MOQT in a WebTransport session on HTTP/3 |
+//! | `loopback` | an in-memory network with latency, loss and bandwidth, for tests |
+//! | `http3` | plain HTTP/3 requests answered by a tower service, beside WebTransport |
+//! | `endpoint` | the UDP endpoints that serve and dial all of these |
+//! | `tls` | certificates, trust and QUIC transport parameters |
+//! | `priority` | MOQT priorities as stream priorities |
+//! | `address` | `https://` and `moqt://` addresses |
+//! | `session` | the async MOQT session that applications hold |
+//! | `limit` | every bound, with its unit and reason |
 
+mod address;
 mod connection;
+mod endpoint;
+mod http3;
+pub mod limit;
+mod priority;
+mod quic;
+mod session;
+mod tls;
+mod webtransport;
 
+pub use address::{Address, AddressError, Scheme};
 pub use connection::{
     BidiStream, BoxFuture, CANCELLED, Connection, ConnectionError, ConnectionInfo, ConnectionStats, DatagramError, ReadError, RecvStream,
     SendStream, Side, TransportKind, WriteError, read_chunk, stopped, write_all, write_all_chunks,
+};
+pub use endpoint::{AcceptError, Accepted, BindError, ClientEndpoint, ClientSettings, DialError, EndpointSettings, Incoming, ServerEndpoint};
+pub use http3::{HttpBody, HttpService};
+pub use priority::{CONTROL_PRIORITY, MAX_GROUP_RANK, REQUEST_PRIORITY, stream_priority};
+pub use tls::{ConnectionSettings, TlsError, TrustSettings};
+pub use session::{
+    Driver, FetchReader, FetchWriter, FetchedObject, GoAwayNotice, IncomingFetch, IncomingNamespace, IncomingPrefix,
+    IncomingPublish, IncomingRequest, IncomingSubscribe, IncomingTrackStatus, Joined, NamespaceEvent, NamespaceHold,
+    NamespacePublication, NamespaceReader, NamespaceWriter, Object, PrefixEvent, RequestFailure, Session, SessionError,
+    SessionSettings, StartError, StreamFailure, SubgroupFields, SubgroupReader, SubgroupWriter, Subscription,
+    SubscriptionEvent, SubscriptionWriter, TrackEvent, TracksReader, start,
 };
