@@ -12,16 +12,11 @@ use std::{
     time::{SystemTime, UNIX_EPOCH},
 };
 
-use rcgen::{
-    CertificateParams, DnType, ExtendedKeyUsagePurpose, KeyPair, KeyUsagePurpose,
-    PKCS_ECDSA_P256_SHA256,
-};
+use rcgen::{CertificateParams, DnType, ExtendedKeyUsagePurpose, KeyPair, KeyUsagePurpose, PKCS_ECDSA_P256_SHA256};
 
 use crate::{
     CertificateError, file,
-    limit::{
-        ANNOUNCE_BEFORE, BACKDATE, MAX_CREATE_ATTEMPTS, MAX_GENERATIONS, ROTATE_BEFORE, VALIDITY,
-    },
+    limit::{ANNOUNCE_BEFORE, BACKDATE, MAX_CREATE_ATTEMPTS, MAX_GENERATIONS, ROTATE_BEFORE, VALIDITY},
     pair::Pair,
 };
 
@@ -49,12 +44,7 @@ impl DevelopmentCertificates {
         if let Some(directory) = &directory {
             file::create_directory(directory)?;
         }
-        let mut this = Self {
-            hosts,
-            directory,
-            generations: BTreeMap::new(),
-            skipped: BTreeSet::new(),
-        };
+        let mut this = Self { hosts, directory, generations: BTreeMap::new(), skipped: BTreeSet::new() };
         this.refresh(now)?;
         Ok(this)
     }
@@ -65,30 +55,19 @@ impl DevelopmentCertificates {
         for _ in 0..MAX_CREATE_ATTEMPTS {
             let taken = self.read_directory(now)?;
             if !self.successor_due(now) {
-                self.generations
-                    .retain(|_, pair| pair.validity.contains(now));
+                self.generations.retain(|_, pair| pair.validity.contains(now));
                 return Ok(());
             }
-            let next = taken
-                .max(self.generations.keys().next_back().copied())
-                .map_or(1, |last| last.saturating_add(1));
+            let next = taken.max(self.generations.keys().next_back().copied()).map_or(1, |last| last.saturating_add(1));
             self.create(next, now)?;
         }
-        Err(CertificateError::Contended(
-            self.directory.clone().unwrap_or_default(),
-        ))
+        Err(CertificateError::Contended(self.directory.clone().unwrap_or_default()))
     }
 
     /// Certificates to publish, the one in service first.
     pub(crate) fn in_order(&self, now: SystemTime) -> Vec<&Pair> {
-        let mut ordered: Vec<&Pair> = self
-            .generations
-            .values()
-            .filter(|pair| pair.validity.contains(now))
-            .collect();
-        let lasting = ordered
-            .iter()
-            .position(|pair| pair.validity.remaining(now) > ROTATE_BEFORE);
+        let mut ordered: Vec<&Pair> = self.generations.values().filter(|pair| pair.validity.contains(now)).collect();
+        let lasting = ordered.iter().position(|pair| pair.validity.remaining(now) > ROTATE_BEFORE);
         // If none lasts, its successor could not be made: the newest serves to its end.
         let newest = ordered.len().saturating_sub(1);
         let current = lasting.unwrap_or(newest);
@@ -100,10 +79,7 @@ impl DevelopmentCertificates {
 
     /// Whether no certificate outlives the moment at which a successor must be public.
     fn successor_due(&self, now: SystemTime) -> bool {
-        let mut usable = self
-            .generations
-            .values()
-            .filter(|pair| pair.validity.contains(now));
+        let mut usable = self.generations.values().filter(|pair| pair.validity.contains(now));
         !usable.any(|pair| pair.validity.remaining(now) > ANNOUNCE_BEFORE)
     }
 
@@ -115,10 +91,7 @@ impl DevelopmentCertificates {
             let created = file::create_exclusively(&path_of(directory, number), pem.as_bytes())?;
             tracing::info!(number, created, directory = %directory.display(), "kept a development certificate");
         } else {
-            let pair = Pair::from_pem(
-                (Path::new("memory"), pem.as_bytes()),
-                (Path::new("memory"), pem.as_bytes()),
-            )?;
+            let pair = Pair::from_pem((Path::new("memory"), pem.as_bytes()), (Path::new("memory"), pem.as_bytes()))?;
             self.generations.insert(number, pair);
         }
         Ok(())
@@ -130,8 +103,7 @@ impl DevelopmentCertificates {
             return Ok(None);
         };
         let numbers = list(&directory)?;
-        self.generations
-            .retain(|number, _| numbers.contains(number));
+        self.generations.retain(|number, _| numbers.contains(number));
         self.skipped.retain(|number| numbers.contains(number));
         for &number in numbers.iter().rev().take(MAX_GENERATIONS) {
             if self.generations.contains_key(&number) || self.skipped.contains(&number) {
@@ -148,10 +120,7 @@ impl DevelopmentCertificates {
                 }
             }
         }
-        let expired = self
-            .generations
-            .iter()
-            .filter(|(_, pair)| pair.validity.not_after < now);
+        let expired = self.generations.iter().filter(|(_, pair)| pair.validity.not_after < now);
         expired.for_each(|(&number, _)| remove(&path_of(&directory, number)));
         Ok(numbers.last().copied())
     }
@@ -159,12 +128,8 @@ impl DevelopmentCertificates {
 
 /// Addresses in the form they are read back from a certificate; names in lower case.
 fn normalize(host: &str) -> String {
-    let bare = host
-        .strip_prefix('[')
-        .and_then(|host| host.strip_suffix(']'))
-        .unwrap_or(host);
-    bare.parse::<IpAddr>()
-        .map_or_else(|_| host.to_ascii_lowercase(), |address| address.to_string())
+    let bare = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host);
+    bare.parse::<IpAddr>().map_or_else(|_| host.to_ascii_lowercase(), |address| address.to_string())
 }
 
 fn path_of(directory: &Path, number: u64) -> PathBuf {
@@ -176,20 +141,13 @@ fn list(directory: &Path) -> Result<BTreeSet<u64>, CertificateError> {
         let mut numbers = BTreeSet::new();
         for entry in fs::read_dir(directory)? {
             let name = entry?.file_name();
-            let number = name.to_str().and_then(|name| {
-                name.strip_prefix(PREFIX)?
-                    .strip_suffix(SUFFIX)?
-                    .parse::<u64>()
-                    .ok()
-            });
+            let number =
+                name.to_str().and_then(|name| name.strip_prefix(PREFIX)?.strip_suffix(SUFFIX)?.parse::<u64>().ok());
             numbers.extend(number);
         }
         Ok(numbers)
     };
-    list().map_err(|source| CertificateError::Read {
-        path: directory.to_owned(),
-        source,
-    })
+    list().map_err(|source| CertificateError::Read { path: directory.to_owned(), source })
 }
 
 /// Another process may have removed it first, and an expired file that stays is only untidy.
@@ -203,20 +161,15 @@ fn remove(path: &Path) {
 fn generate(hosts: &[String], now: SystemTime) -> Result<String, CertificateError> {
     let refuse = |error: rcgen::Error| CertificateError::Generate(error.to_string());
     for host in hosts {
-        CertificateParams::new([host.clone()]).map_err(|error| CertificateError::Host {
-            host: host.clone(),
-            reason: error.to_string(),
-        })?;
+        CertificateParams::new([host.clone()])
+            .map_err(|error| CertificateError::Host { host: host.clone(), reason: error.to_string() })?;
     }
     let mut params = CertificateParams::new(hosts).map_err(refuse)?;
     let seconds = now.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
-    let not_before =
-        UNIX_EPOCH + std::time::Duration::from_secs(seconds.saturating_sub(BACKDATE.as_secs()));
+    let not_before = UNIX_EPOCH + std::time::Duration::from_secs(seconds.saturating_sub(BACKDATE.as_secs()));
     params.not_before = not_before.into();
     params.not_after = (not_before + VALIDITY).into();
-    params
-        .distinguished_name
-        .push(DnType::CommonName, "Efir development certificate");
+    params.distinguished_name.push(DnType::CommonName, "Efir development certificate");
     params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
     params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
     let key = KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256).map_err(refuse)?;

@@ -14,23 +14,15 @@ use crate::{CertificateError, FileProblem, limit::MAX_FILE_BYTES};
 pub(crate) fn read(path: &Path) -> Result<Vec<u8>, CertificateError> {
     let read = || {
         let mut bytes = Vec::new();
-        File::open(path)?
-            .take(MAX_FILE_BYTES + 1)
-            .read_to_end(&mut bytes)?;
+        File::open(path)?.take(MAX_FILE_BYTES + 1).read_to_end(&mut bytes)?;
         Ok(bytes)
     };
-    let bytes = read().map_err(|source| CertificateError::Read {
-        path: path.to_owned(),
-        source,
-    })?;
+    let bytes = read().map_err(|source| CertificateError::Read { path: path.to_owned(), source })?;
     if u64::try_from(bytes.len()).is_ok_and(|len| len <= MAX_FILE_BYTES) {
         Ok(bytes)
     } else {
         let problem = FileProblem::TooLarge(MAX_FILE_BYTES);
-        Err(CertificateError::File {
-            path: path.to_owned(),
-            problem,
-        })
+        Err(CertificateError::File { path: path.to_owned(), problem })
     }
 }
 
@@ -40,12 +32,7 @@ pub(crate) fn create_directory(path: &Path) -> Result<(), CertificateError> {
     builder.recursive(true);
     #[cfg(unix)]
     std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-    builder
-        .create(path)
-        .map_err(|source| CertificateError::Write {
-            path: path.to_owned(),
-            source,
-        })
+    builder.create(path).map_err(|source| CertificateError::Write { path: path.to_owned(), source })
 }
 
 /// Puts a complete file at `path` unless one is there already: `Ok(false)` says that another process was first.
@@ -60,20 +47,14 @@ pub(crate) fn create_exclusively(path: &Path, contents: &[u8]) -> Result<bool, C
         fs::remove_file(&aside)?;
         linked
     });
-    result.map_err(|source| CertificateError::Write {
-        path: path.to_owned(),
-        source,
-    })
+    result.map_err(|source| CertificateError::Write { path: path.to_owned(), source })
 }
 
 /// Puts a complete file at `path` in place of whatever is there.
 pub(crate) fn replace(path: &Path, contents: &[u8]) -> Result<(), CertificateError> {
     write_aside(path, contents)
         .and_then(|aside| fs::rename(&aside, path).inspect_err(|_| drop(fs::remove_file(&aside))))
-        .map_err(|source| CertificateError::Write {
-            path: path.to_owned(),
-            source,
-        })
+        .map_err(|source| CertificateError::Write { path: path.to_owned(), source })
 }
 
 /// Writes and syncs a new file beside `path`, readable by this user only, under a name no other writer uses.
@@ -134,20 +115,8 @@ mod tests {
     fn refuses_a_huge_file() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("huge");
-        File::create(&path)
-            .unwrap()
-            .set_len(MAX_FILE_BYTES + 1)
-            .unwrap();
+        File::create(&path).unwrap().set_len(MAX_FILE_BYTES + 1).unwrap();
         let error = read(&path).unwrap_err();
-        assert!(
-            matches!(
-                error,
-                CertificateError::File {
-                    problem: FileProblem::TooLarge(_),
-                    ..
-                }
-            ),
-            "{error}"
-        );
+        assert!(matches!(error, CertificateError::File { problem: FileProblem::TooLarge(_), .. }), "{error}");
     }
 }

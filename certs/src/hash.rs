@@ -12,10 +12,7 @@ pub(crate) fn hash_of(der: &[u8]) -> CertificateHash {
 /// The hash as 64 lower-case hexadecimal digits.
 pub fn hash_to_hex(hash: &CertificateHash) -> String {
     const DIGITS: &[u8; 16] = b"0123456789abcdef";
-    hash.iter()
-        .flat_map(|byte| [byte >> 4, byte & 0xf])
-        .map(|nibble| char::from(DIGITS[usize::from(nibble)]))
-        .collect()
+    hash.iter().flat_map(|byte| [byte >> 4, byte & 0xf]).map(|nibble| char::from(DIGITS[usize::from(nibble)])).collect()
 }
 
 /// Reads 64 hexadecimal digits of either case; `None` for anything else. Colons between bytes, as OpenSSL prints them, are accepted.
@@ -35,10 +32,7 @@ mod tests {
 
     #[test]
     fn hashes_the_known_vector() {
-        assert_eq!(
-            hash_to_hex(&hash_of(b"abc")),
-            "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
-        );
+        assert_eq!(hash_to_hex(&hash_of(b"abc")), "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
     }
 
     #[test]

@@ -8,9 +8,7 @@ use std::{
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
-use crate::{
-    CertificateError, CertificateHash, FileProblem, Validity, file, hash_from_hex, hash_to_hex,
-};
+use crate::{CertificateError, CertificateHash, FileProblem, Validity, file, hash_from_hex, hash_to_hex};
 
 /// A file that follows the store and disappears with the server.
 #[derive(Debug)]
@@ -26,18 +24,12 @@ impl HashFile {
         hashes: &[(CertificateHash, Validity)],
     ) -> Result<Self, CertificateError> {
         file::create_directory(directory)?;
-        let mut this = Self {
-            path: path_of(directory, port),
-            contents: String::new(),
-        };
+        let mut this = Self { path: path_of(directory, port), contents: String::new() };
         this.update(hashes)?;
         Ok(this)
     }
 
-    pub(crate) fn update(
-        &mut self,
-        hashes: &[(CertificateHash, Validity)],
-    ) -> Result<(), CertificateError> {
+    pub(crate) fn update(&mut self, hashes: &[(CertificateHash, Validity)]) -> Result<(), CertificateError> {
         let contents = render(hashes);
         if contents != self.contents {
             file::replace(&self.path, contents.as_bytes())?;
@@ -64,10 +56,7 @@ impl Drop for HashFile {
 /// # Errors
 ///
 /// The file exists but cannot be read or is not a hash file.
-pub fn development_hashes(
-    directory: &Path,
-    port: u16,
-) -> Result<Vec<CertificateHash>, CertificateError> {
+pub fn development_hashes(directory: &Path, port: u16) -> Result<Vec<CertificateHash>, CertificateError> {
     let path = path_of(directory, port);
     let bytes = match file::read(&path) {
         Err(CertificateError::Read { source, .. }) if source.kind() == io::ErrorKind::NotFound => {
@@ -75,12 +64,8 @@ pub fn development_hashes(
         }
         read => read?,
     };
-    parse(&String::from_utf8_lossy(&bytes), SystemTime::now()).map_err(|line| {
-        CertificateError::File {
-            path,
-            problem: FileProblem::HashLine(line),
-        }
-    })
+    parse(&String::from_utf8_lossy(&bytes), SystemTime::now())
+        .map_err(|line| CertificateError::File { path, problem: FileProblem::HashLine(line) })
 }
 
 fn path_of(directory: &Path, port: u16) -> PathBuf {
@@ -89,11 +74,7 @@ fn path_of(directory: &Path, port: u16) -> PathBuf {
 
 fn render(hashes: &[(CertificateHash, Validity)]) -> String {
     let line = |(hash, validity): &(CertificateHash, Validity)| {
-        let expiry = validity
-            .not_after
-            .duration_since(UNIX_EPOCH)
-            .unwrap_or_default()
-            .as_secs();
+        let expiry = validity.not_after.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
         format!("{} {expiry}\n", hash_to_hex(hash))
     };
     hashes.iter().map(line).collect()
@@ -103,14 +84,9 @@ fn render(hashes: &[(CertificateHash, Validity)]) -> String {
 fn parse(text: &str, now: SystemTime) -> Result<Vec<CertificateHash>, usize> {
     let mut hashes = Vec::new();
     for (index, line) in text.lines().enumerate() {
-        let fields = line
-            .split_once(' ')
-            .and_then(|(hash, expiry)| Some((hash_from_hex(hash)?, expiry.parse().ok()?)));
+        let fields = line.split_once(' ').and_then(|(hash, expiry)| Some((hash_from_hex(hash)?, expiry.parse().ok()?)));
         let (hash, expiry) = fields.ok_or(index + 1)?;
-        if UNIX_EPOCH
-            .checked_add(Duration::from_secs(expiry))
-            .is_some_and(|expiry| expiry >= now)
-        {
+        if UNIX_EPOCH.checked_add(Duration::from_secs(expiry)).is_some_and(|expiry| expiry >= now) {
             hashes.push(hash);
         }
     }
@@ -122,10 +98,7 @@ mod tests {
     use super::*;
 
     fn validity(not_after: u64) -> Validity {
-        Validity {
-            not_before: UNIX_EPOCH,
-            not_after: UNIX_EPOCH + Duration::from_secs(not_after),
-        }
+        Validity { not_before: UNIX_EPOCH, not_after: UNIX_EPOCH + Duration::from_secs(not_after) }
     }
 
     #[test]
@@ -142,10 +115,6 @@ mod tests {
         let good = render(&[([1; 32], validity(100))]);
         assert_eq!(parse(&format!("{good}nonsense\n"), UNIX_EPOCH), Err(2));
         assert_eq!(parse(&good.replace(" 100", " soon"), UNIX_EPOCH), Err(1));
-        assert!(
-            parse(&good.replace(" 100", &format!(" {}", u64::MAX)), UNIX_EPOCH)
-                .unwrap()
-                .is_empty()
-        );
+        assert!(parse(&good.replace(" 100", &format!(" {}", u64::MAX)), UNIX_EPOCH).unwrap().is_empty());
     }
 }

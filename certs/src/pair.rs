@@ -53,40 +53,22 @@ pub(crate) struct Pair {
 
 impl Pair {
     /// Reads the chain and the key from PEM text; the paths are for messages only.
-    pub(crate) fn from_pem(
-        certificate: (&Path, &[u8]),
-        key: (&Path, &[u8]),
-    ) -> Result<Self, CertificateError> {
-        let fail = |path: &Path, problem| CertificateError::File {
-            path: path.to_owned(),
-            problem,
-        };
+    pub(crate) fn from_pem(certificate: (&Path, &[u8]), key: (&Path, &[u8])) -> Result<Self, CertificateError> {
+        let fail = |path: &Path, problem| CertificateError::File { path: path.to_owned(), problem };
         let chain: Vec<CertificateDer<'static>> = CertificateDer::pem_slice_iter(certificate.1)
             .collect::<Result<_, _>>()
             .map_err(|error| fail(certificate.0, FileProblem::Pem(error.to_string())))?;
-        let leaf = chain
-            .first()
-            .ok_or_else(|| fail(certificate.0, FileProblem::NoCertificate))?;
-        let (hash, (validity, hosts)) = (
-            hash_of(leaf),
-            read_leaf(leaf).map_err(|problem| fail(certificate.0, problem))?,
-        );
+        let leaf = chain.first().ok_or_else(|| fail(certificate.0, FileProblem::NoCertificate))?;
+        let (hash, (validity, hosts)) =
+            (hash_of(leaf), read_leaf(leaf).map_err(|problem| fail(certificate.0, problem))?);
         let key_der = PrivateKeyDer::from_pem_slice(key.1).map_err(|error| match error {
             pem::Error::NoItemsFound => fail(key.0, FileProblem::NoKey),
             error => fail(key.0, FileProblem::Pem(error.to_string())),
         })?;
-        let signer = any_supported_type(&key_der)
-            .map_err(|error| fail(key.0, FileProblem::Key(error.to_string())))?;
+        let signer = any_supported_type(&key_der).map_err(|error| fail(key.0, FileProblem::Key(error.to_string())))?;
         let certified = CertifiedKey::new(chain, signer);
-        certified
-            .keys_match()
-            .map_err(|_| fail(key.0, FileProblem::Mismatch(certificate.0.to_owned())))?;
-        Ok(Self {
-            key: Arc::new(certified),
-            hash,
-            validity,
-            hosts,
-        })
+        certified.keys_match().map_err(|_| fail(key.0, FileProblem::Mismatch(certificate.0.to_owned())))?;
+        Ok(Self { key: Arc::new(certified), hash, validity, hosts })
     }
 
     /// Refuses a certificate whose time is over or has not come.
@@ -98,10 +80,7 @@ impl Pair {
         } else {
             return Ok(());
         };
-        Err(CertificateError::File {
-            path: path.to_owned(),
-            problem,
-        })
+        Err(CertificateError::File { path: path.to_owned(), problem })
     }
 
     /// Whether the certificate is made for every one of `hosts`.
@@ -117,14 +96,8 @@ fn read_leaf(der: &[u8]) -> Result<(Validity, Vec<String>), FileProblem> {
         not_before: from_unix(certificate.validity().not_before.timestamp()),
         not_after: from_unix(certificate.validity().not_after.timestamp()),
     };
-    let names = certificate
-        .subject_alternative_name()
-        .map_err(|error| bad(&error))?;
-    let hosts = names
-        .iter()
-        .flat_map(|names| &names.value.general_names)
-        .filter_map(host)
-        .collect();
+    let names = certificate.subject_alternative_name().map_err(|error| bad(&error))?;
+    let hosts = names.iter().flat_map(|names| &names.value.general_names).filter_map(host).collect();
     Ok((validity, hosts))
 }
 
@@ -132,13 +105,8 @@ fn host(name: &GeneralName<'_>) -> Option<String> {
     match name {
         GeneralName::DNSName(name) => Some((*name).to_owned()),
         GeneralName::IPAddress(bytes) => {
-            let v4 = <[u8; 4]>::try_from(*bytes)
-                .map(|octets| std::net::Ipv4Addr::from(octets).to_string());
-            v4.or_else(|_| {
-                <[u8; 16]>::try_from(*bytes)
-                    .map(|octets| std::net::Ipv6Addr::from(octets).to_string())
-            })
-            .ok()
+            let v4 = <[u8; 4]>::try_from(*bytes).map(|octets| std::net::Ipv4Addr::from(octets).to_string());
+            v4.or_else(|_| <[u8; 16]>::try_from(*bytes).map(|octets| std::net::Ipv6Addr::from(octets).to_string())).ok()
         }
         _ => None,
     }

@@ -18,21 +18,11 @@ pub(crate) struct PemFiles {
 }
 
 impl PemFiles {
-    pub(crate) fn open(
-        certificate: PathBuf,
-        key: PathBuf,
-        now: SystemTime,
-    ) -> Result<Self, CertificateError> {
+    pub(crate) fn open(certificate: PathBuf, key: PathBuf, now: SystemTime) -> Result<Self, CertificateError> {
         let served = (file::read(&certificate)?, file::read(&key)?);
         let served_pair = Pair::from_pem((&certificate, &served.0), (&key, &served.1))?;
         served_pair.check_time(&certificate, now)?;
-        Ok(Self {
-            certificate,
-            key,
-            served,
-            served_pair,
-            resting: None,
-        })
+        Ok(Self { certificate, key, served, served_pair, resting: None })
     }
 
     /// Takes changed files into service once they have rested for one poll: the two are seldom replaced in one step.

@@ -8,9 +8,8 @@ use rustls::{
 };
 
 use crate::{
-    CertificateError, CertificateHash, CertificateSettings, Clock, Validity,
-    development::DevelopmentCertificates, pair::Pair, pem::PemFiles, watcher::Source,
-    watcher::Watcher,
+    CertificateError, CertificateHash, CertificateSettings, Clock, Validity, development::DevelopmentCertificates,
+    pair::Pair, pem::PemFiles, watcher::Source, watcher::Watcher,
 };
 
 /// Answers TLS handshakes with the certificate in service. Shared; all methods are cheap.
@@ -57,56 +56,29 @@ impl CertificateStore {
     /// # Errors
     ///
     /// Those of [`load`](Self::load).
-    pub fn load_at(
-        settings: &CertificateSettings,
-        clock: Clock,
-    ) -> Result<(Arc<Self>, Watcher), CertificateError> {
-        let CertificateSettings {
-            certificate,
-            key,
-            hosts,
-            directory,
-        } = settings;
+    pub fn load_at(settings: &CertificateSettings, clock: Clock) -> Result<(Arc<Self>, Watcher), CertificateError> {
+        let CertificateSettings { certificate, key, hosts, directory } = settings;
         let now = clock.now();
         let source = match (certificate, key) {
-            (Some(certificate), Some(key)) => {
-                Source::Pem(PemFiles::open(certificate.clone(), key.clone(), now)?)
-            }
-            (None, None) => Source::Development(DevelopmentCertificates::open(
-                hosts,
-                directory.clone(),
-                now,
-            )?),
+            (Some(certificate), Some(key)) => Source::Pem(PemFiles::open(certificate.clone(), key.clone(), now)?),
+            (None, None) => Source::Development(DevelopmentCertificates::open(hosts, directory.clone(), now)?),
             (Some(_), None) => {
-                return Err(CertificateError::HalfPair {
-                    given: "certificate",
-                    missing: "key",
-                });
+                return Err(CertificateError::HalfPair { given: "certificate", missing: "key" });
             }
             (None, Some(_)) => {
-                return Err(CertificateError::HalfPair {
-                    given: "key",
-                    missing: "certificate",
-                });
+                return Err(CertificateError::HalfPair { given: "key", missing: "certificate" });
             }
         };
-        let snapshot = source
-            .snapshot(now)
-            .ok_or_else(|| CertificateError::Generate("none is valid now".to_owned()))?;
-        let store = Arc::new(Self {
-            snapshot: RwLock::new(Arc::new(snapshot)),
-        });
+        let snapshot =
+            source.snapshot(now).ok_or_else(|| CertificateError::Generate("none is valid now".to_owned()))?;
+        let store = Arc::new(Self { snapshot: RwLock::new(Arc::new(snapshot)) });
         Ok((Arc::clone(&store), Watcher::new(store, source, clock)))
     }
 
     /// Hashes a client may pin, that of the certificate in service first. Around a rotation there are two: the successor's
     /// from a day before it goes into service, the predecessor's until it expires.
     pub fn hashes(&self) -> Vec<CertificateHash> {
-        self.snapshot()
-            .hashes
-            .iter()
-            .map(|(hash, _)| *hash)
-            .collect()
+        self.snapshot().hashes.iter().map(|(hash, _)| *hash).collect()
     }
 
     /// Life of the certificate in service.
@@ -119,10 +91,7 @@ impl CertificateStore {
     }
 
     pub(crate) fn replace(&self, snapshot: Snapshot) {
-        *self
-            .snapshot
-            .write()
-            .unwrap_or_else(PoisonError::into_inner) = Arc::new(snapshot);
+        *self.snapshot.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(snapshot);
     }
 }
 

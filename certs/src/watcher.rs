@@ -30,9 +30,7 @@ impl Source {
             Self::Pem(files) => Some(Snapshot::new(files.pair(), &[])),
             Self::Development(certificates) => {
                 let ordered = certificates.in_order(now);
-                ordered
-                    .split_first()
-                    .map(|(current, others)| Snapshot::new(current, others))
+                ordered.split_first().map(|(current, others)| Snapshot::new(current, others))
             }
         }
     }
@@ -57,13 +55,7 @@ impl Watcher {
             Source::Development(_) => "development certificate",
         };
         tracing::info!(kind, hash = %current_hash(&snapshot), "certificate in service");
-        Self {
-            store,
-            source,
-            clock,
-            hash_file: None,
-            reported: None,
-        }
+        Self { store, source, clock, hash_file: None, reported: None }
     }
 
     /// Writes the hashes of the server on `port` into `directory`, now and at every change, for
@@ -96,10 +88,7 @@ impl Watcher {
                 self.store.replace(next);
             }
         }
-        let published = self
-            .hash_file
-            .as_mut()
-            .map_or(Ok(()), |file| file.update(&self.store.snapshot().hashes));
+        let published = self.hash_file.as_mut().map_or(Ok(()), |file| file.update(&self.store.snapshot().hashes));
         refreshed.and(published)
     }
 
@@ -119,9 +108,7 @@ impl Watcher {
     }
 
     fn report(&mut self, error: &CertificateError) {
-        let cause = std::error::Error::source(error)
-            .map(|cause| format!(": {cause}"))
-            .unwrap_or_default();
+        let cause = std::error::Error::source(error).map(|cause| format!(": {cause}")).unwrap_or_default();
         let text = format!("{error}{cause}");
         if self.reported.as_ref() != Some(&text) {
             tracing::error!(error = text, "the certificate in service stays");
@@ -131,9 +118,5 @@ impl Watcher {
 }
 
 fn current_hash(snapshot: &Snapshot) -> String {
-    snapshot
-        .hashes
-        .first()
-        .map(|(hash, _)| hash_to_hex(hash))
-        .unwrap_or_default()
+    snapshot.hashes.first().map(|(hash, _)| hash_to_hex(hash)).unwrap_or_default()
 }

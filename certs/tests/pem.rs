@@ -18,9 +18,7 @@ struct Files {
 
 impl Files {
     fn new() -> Self {
-        Self {
-            directory: tempfile::tempdir().unwrap(),
-        }
+        Self { directory: tempfile::tempdir().unwrap() }
     }
 
     fn path(&self, name: &str) -> PathBuf {
@@ -80,90 +78,45 @@ fn each_bad_file_is_blamed_by_name() {
     let files = Files::new();
     files.write(-10, -1);
     let (file, problem) = files.refusal();
-    assert!(
-        file == "cert.pem" && matches!(problem, FileProblem::Expired(_)),
-        "{problem}"
-    );
+    assert!(file == "cert.pem" && matches!(problem, FileProblem::Expired(_)), "{problem}");
 
     files.write(1, 10);
     let (file, problem) = files.refusal();
-    assert!(
-        file == "cert.pem" && matches!(problem, FileProblem::NotYetValid(_)),
-        "{problem}"
-    );
+    assert!(file == "cert.pem" && matches!(problem, FileProblem::NotYetValid(_)), "{problem}");
 
     files.write(-1, 10);
     fs::write(files.path("key.pem"), make(-1, 10).1).unwrap();
-    assert_eq!(
-        files.refusal(),
-        (
-            "key.pem".to_owned(),
-            FileProblem::Mismatch(files.path("cert.pem"))
-        )
-    );
+    assert_eq!(files.refusal(), ("key.pem".to_owned(), FileProblem::Mismatch(files.path("cert.pem"))));
 
     fs::copy(files.path("cert.pem"), files.path("key.pem")).unwrap();
     assert_eq!(files.refusal(), ("key.pem".to_owned(), FileProblem::NoKey));
 
     fs::write(files.path("cert.pem"), "hello").unwrap();
-    assert_eq!(
-        files.refusal(),
-        ("cert.pem".to_owned(), FileProblem::NoCertificate)
-    );
+    assert_eq!(files.refusal(), ("cert.pem".to_owned(), FileProblem::NoCertificate));
 
-    fs::write(
-        files.path("cert.pem"),
-        "-----BEGIN CERTIFICATE-----\nAAAA\n",
-    )
-    .unwrap();
+    fs::write(files.path("cert.pem"), "-----BEGIN CERTIFICATE-----\nAAAA\n").unwrap();
     let (file, problem) = files.refusal();
-    assert!(
-        file == "cert.pem" && matches!(problem, FileProblem::Pem(_)),
-        "{problem}"
-    );
+    assert!(file == "cert.pem" && matches!(problem, FileProblem::Pem(_)), "{problem}");
 
-    fs::write(
-        files.path("cert.pem"),
-        "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n",
-    )
-    .unwrap();
+    fs::write(files.path("cert.pem"), "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n").unwrap();
     let (file, problem) = files.refusal();
-    assert!(
-        file == "cert.pem" && matches!(problem, FileProblem::Certificate(_)),
-        "{problem}"
-    );
+    assert!(file == "cert.pem" && matches!(problem, FileProblem::Certificate(_)), "{problem}");
 
     files.write(-1, 10);
-    fs::write(
-        files.path("key.pem"),
-        "-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n",
-    )
-    .unwrap();
+    fs::write(files.path("key.pem"), "-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n").unwrap();
     let (file, problem) = files.refusal();
-    assert!(
-        file == "key.pem" && matches!(problem, FileProblem::Key(_)),
-        "{problem}"
-    );
+    assert!(file == "key.pem" && matches!(problem, FileProblem::Key(_)), "{problem}");
 
     fs::remove_file(files.path("key.pem")).unwrap();
     let error = CertificateStore::load(&files.settings()).unwrap_err();
-    assert!(
-        matches!(&error, CertificateError::Read { path, .. } if name(path) == "key.pem"),
-        "{error}"
-    );
+    assert!(matches!(&error, CertificateError::Read { path, .. } if name(path) == "key.pem"), "{error}");
 }
 
 #[test]
 fn half_a_pair_is_refused() {
-    let settings = CertificateSettings {
-        key: Some("key.pem".into()),
-        ..Default::default()
-    };
+    let settings = CertificateSettings { key: Some("key.pem".into()), ..Default::default() };
     let text = CertificateStore::load(&settings).unwrap_err().to_string();
-    assert!(
-        text.contains("a key file but no certificate file"),
-        "{text}"
-    );
+    assert!(text.contains("a key file but no certificate file"), "{text}");
 }
 
 #[test]
@@ -197,23 +150,11 @@ fn bad_replacements_are_reported_and_the_old_certificate_stays() {
         error.to_string()
     };
     assert!(refused(&|| files.write(-9, -1)).contains("expired at"));
-    assert!(
-        refused(&|| fs::write(files.path("key.pem"), make(-1, 9).1).unwrap())
-            .contains("does not belong")
-    );
-    assert!(
-        refused(&|| fs::write(files.path("cert.pem"), "").unwrap())
-            .contains("holds no certificate")
-    );
+    assert!(refused(&|| fs::write(files.path("key.pem"), make(-1, 9).1).unwrap()).contains("does not belong"));
+    assert!(refused(&|| fs::write(files.path("cert.pem"), "").unwrap()).contains("holds no certificate"));
 
     fs::remove_file(files.path("cert.pem")).unwrap();
-    assert!(
-        watcher
-            .poll_once()
-            .unwrap_err()
-            .to_string()
-            .contains("cannot read")
-    );
+    assert!(watcher.poll_once().unwrap_err().to_string().contains("cannot read"));
     assert_eq!(store.hashes(), old);
 
     files.write(-1, 30);
@@ -236,9 +177,6 @@ fn the_expiry_of_the_pair_in_service_is_reported() {
     let old = store.hashes();
     *now.lock().unwrap() += 11 * DAY;
     let text = watcher.poll_once().unwrap_err().to_string();
-    assert!(
-        text.contains("cert.pem") && text.contains("expired at"),
-        "{text}"
-    );
+    assert!(text.contains("cert.pem") && text.contains("expired at"), "{text}");
     assert_eq!(store.hashes(), old);
 }

@@ -1,10 +1,11 @@
 //! Several processes start at once in the same empty directory: all must end up with one certificate.
 #![expect(clippy::unwrap_used, reason = "a failed step is a failed test")]
+#![expect(clippy::print_stdout, reason = "the child answers its parent over standard output")]
 
 use std::{
     collections::BTreeSet,
     env, fs,
-    io::{Read, Write, stdin, stdout},
+    io::{Read, Write, stdin},
     path::Path,
     process::{Child, Command, Stdio},
 };
@@ -22,42 +23,26 @@ fn main() {
 
 /// Waits for the starting signal, loads, prints the hash.
 fn child(directory: &Path) {
-    writeln!(stdout(), "ready").unwrap();
+    println!("ready");
     stdin().read_exact(&mut [0]).unwrap();
-    let settings = CertificateSettings {
-        directory: Some(directory.to_owned()),
-        ..Default::default()
-    };
+    let settings = CertificateSettings { directory: Some(directory.to_owned()), ..Default::default() };
     let (store, _) = CertificateStore::load(&settings).unwrap();
     let hashes: Vec<String> = store.hashes().iter().map(hash_to_hex).collect();
-    writeln!(stdout(), "{}", hashes.join(" ")).unwrap();
+    println!("{}", hashes.join(" "));
 }
 
 fn parent() {
     let directory = tempfile::tempdir().unwrap();
     let mut children: Vec<Child> = (0..PROCESSES).map(|_| start(directory.path())).collect();
     for child in &mut children {
-        child
-            .stdout
-            .as_mut()
-            .unwrap()
-            .read_exact(&mut [0; "ready\n".len()])
-            .unwrap();
+        child.stdout.as_mut().unwrap().read_exact(&mut [0; "ready\n".len()]).unwrap();
     }
     for child in &mut children {
         child.stdin.as_mut().unwrap().write_all(b"!").unwrap();
     }
     let hashes: BTreeSet<String> = children.into_iter().map(result).collect();
-    assert_eq!(
-        hashes.len(),
-        1,
-        "{PROCESSES} processes disagree: {hashes:?}"
-    );
-    assert_eq!(
-        fs::read_dir(directory.path()).unwrap().count(),
-        1,
-        "no file is left behind"
-    );
+    assert_eq!(hashes.len(), 1, "{PROCESSES} processes disagree: {hashes:?}");
+    assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 1, "no file is left behind");
 }
 
 fn start(directory: &Path) -> Child {

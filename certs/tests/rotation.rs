@@ -12,9 +12,8 @@ use std::{
 };
 
 use certs::{
-    ANNOUNCE_BEFORE, BACKDATE, CertificateError, CertificateHash, CertificateSettings,
-    CertificateStore, Clock, POLL_INTERVAL, ROTATE_BEFORE, VALIDITY, Watcher, development_hashes,
-    hash_to_hex,
+    ANNOUNCE_BEFORE, BACKDATE, CertificateError, CertificateHash, CertificateSettings, CertificateStore, Clock,
+    POLL_INTERVAL, ROTATE_BEFORE, VALIDITY, Watcher, development_hashes, hash_to_hex,
 };
 
 const HOUR: Duration = Duration::from_secs(3600);
@@ -43,18 +42,12 @@ impl Hand {
     }
 
     fn set(&self, to: SystemTime) {
-        self.0.store(
-            to.duration_since(UNIX_EPOCH).unwrap().as_secs(),
-            Ordering::Relaxed,
-        );
+        self.0.store(to.duration_since(UNIX_EPOCH).unwrap().as_secs(), Ordering::Relaxed);
     }
 }
 
 fn kept_in(directory: &Path) -> CertificateSettings {
-    CertificateSettings {
-        directory: Some(directory.to_owned()),
-        ..Default::default()
-    }
+    CertificateSettings { directory: Some(directory.to_owned()), ..Default::default() }
 }
 
 fn load(settings: &CertificateSettings, hand: &Hand) -> (Arc<CertificateStore>, Watcher) {
@@ -73,19 +66,10 @@ fn lives_thirteen_days_backdated_an_hour() {
     let (store, _watcher) = load(&CertificateSettings::default(), &hand);
     let validity = store.validity();
     assert_eq!(validity.not_before, hand.now() - BACKDATE);
-    assert_eq!(
-        validity
-            .not_after
-            .duration_since(validity.not_before)
-            .unwrap(),
-        VALIDITY
-    );
+    assert_eq!(validity.not_after.duration_since(validity.not_before).unwrap(), VALIDITY);
     assert_eq!(VALIDITY, 13 * 24 * HOUR);
     assert_eq!(validity.remaining(hand.now()), VALIDITY - BACKDATE);
-    assert_eq!(
-        validity.remaining(validity.not_after + HOUR),
-        Duration::ZERO
-    );
+    assert_eq!(validity.remaining(validity.not_after + HOUR), Duration::ZERO);
 }
 
 #[test]
@@ -101,11 +85,7 @@ fn publishes_the_successor_then_switches_then_forgets() {
     hand.set(end - ANNOUNCE_BEFORE);
     watcher.poll_once().unwrap();
     let hashes = store.hashes();
-    assert_eq!(
-        (hashes.len(), hashes[0]),
-        (2, first),
-        "the successor is announced, not in service"
-    );
+    assert_eq!((hashes.len(), hashes[0]), (2, first), "the successor is announced, not in service");
     let second = hashes[1];
 
     hand.set(end - ROTATE_BEFORE - HOUR);
@@ -114,11 +94,7 @@ fn publishes_the_successor_then_switches_then_forgets() {
 
     hand.set(end - ROTATE_BEFORE);
     watcher.poll_once().unwrap();
-    assert_eq!(
-        store.hashes(),
-        [second, first],
-        "the successor serves, the predecessor is still trusted"
-    );
+    assert_eq!(store.hashes(), [second, first], "the successor serves, the predecessor is still trusted");
     assert!(store.validity().not_after > end);
 
     hand.set(end + HOUR);
@@ -148,25 +124,15 @@ fn is_never_without_a_valid_certificate_for_a_year() {
         let trusted = store.hashes();
         watcher.poll_once().unwrap();
         let current = store.hashes()[0];
-        assert!(
-            trusted.contains(&current),
-            "a page opened before the switch must trust the certificate after it"
-        );
+        assert!(trusted.contains(&current), "a page opened before the switch must trust the certificate after it");
         assert!(store.validity().remaining(hand.now()) > ROTATE_BEFORE - 12 * HOUR);
         assert!(store.hashes().len() <= 2);
         if served.last() != Some(&current) {
             served.push(current);
         }
     }
-    assert!(
-        (30..40).contains(&served.len()),
-        "{} certificates in a year",
-        served.len()
-    );
-    assert!(
-        fs::read_dir(directory.path()).unwrap().count() <= 2,
-        "expired files are removed"
-    );
+    assert!((30..40).contains(&served.len()), "{} certificates in a year", served.len());
+    assert!(fs::read_dir(directory.path()).unwrap().count() <= 2, "expired files are removed");
 }
 
 #[test]
@@ -199,15 +165,8 @@ fn processes_that_share_a_directory_rotate_to_the_same_certificate() {
 fn other_hosts_get_a_certificate_of_their_own_and_leave_the_first_in_service() {
     let (hand, directory) = (Hand::new(), tempfile::tempdir().unwrap());
     let (one, mut watch_one) = load(&kept_in(directory.path()), &hand);
-    let hosts = vec![
-        "EFIR.test".to_owned(),
-        "[::1]".to_owned(),
-        "10.0.0.1".to_owned(),
-    ];
-    let others = CertificateSettings {
-        hosts,
-        ..kept_in(directory.path())
-    };
+    let hosts = vec!["EFIR.test".to_owned(), "[::1]".to_owned(), "10.0.0.1".to_owned()];
+    let others = CertificateSettings { hosts, ..kept_in(directory.path()) };
     let (two, _) = load(&others, &hand);
     let (three, _) = load(&others, &hand);
     watch_one.poll_once().unwrap();
@@ -218,11 +177,7 @@ fn other_hosts_get_a_certificate_of_their_own_and_leave_the_first_in_service() {
 #[test]
 fn a_damaged_file_in_the_directory_is_passed_over() {
     let (hand, directory) = (Hand::new(), tempfile::tempdir().unwrap());
-    fs::write(
-        directory.path().join("development-7.pem"),
-        "not a certificate",
-    )
-    .unwrap();
+    fs::write(directory.path().join("development-7.pem"), "not a certificate").unwrap();
     fs::write(directory.path().join("development-x.pem"), "not ours").unwrap();
     let (store, mut watcher) = load(&kept_in(directory.path()), &hand);
     watcher.poll_once().unwrap();
@@ -232,15 +187,9 @@ fn a_damaged_file_in_the_directory_is_passed_over() {
 
 #[test]
 fn a_host_that_no_certificate_can_carry_is_named() {
-    let settings = CertificateSettings {
-        hosts: vec!["localhost".into(), "пример".into()],
-        ..Default::default()
-    };
+    let settings = CertificateSettings { hosts: vec!["localhost".into(), "пример".into()], ..Default::default() };
     let error = CertificateStore::load(&settings).unwrap_err();
-    assert!(
-        matches!(&error, CertificateError::Host { host, .. } if host == "пример"),
-        "{error}"
-    );
+    assert!(matches!(&error, CertificateError::Host { host, .. } if host == "пример"), "{error}");
 }
 
 #[test]
@@ -265,19 +214,13 @@ fn clients_read_the_hashes_of_a_port_while_its_server_lives() {
     let (store, mut watcher) = load(&CertificateSettings::default(), &hand);
     assert!(development_hashes(state.path(), 4443).unwrap().is_empty());
     watcher.publish_hashes(state.path(), 4443).unwrap();
-    assert_eq!(
-        development_hashes(state.path(), 4443).unwrap(),
-        store.hashes()
-    );
+    assert_eq!(development_hashes(state.path(), 4443).unwrap(), store.hashes());
     assert!(development_hashes(state.path(), 4444).unwrap().is_empty());
 
     hand.set(store.validity().not_after - ROTATE_BEFORE);
     watcher.poll_once().unwrap();
     assert_eq!(store.hashes().len(), 2);
-    assert_eq!(
-        development_hashes(state.path(), 4443).unwrap(),
-        store.hashes()
-    );
+    assert_eq!(development_hashes(state.path(), 4443).unwrap(), store.hashes());
 
     drop(watcher);
     assert!(development_hashes(state.path(), 4443).unwrap().is_empty());
@@ -299,10 +242,7 @@ fn a_damaged_hash_file_is_an_error_that_names_it() {
     let state = tempfile::tempdir().unwrap();
     fs::write(state.path().join("9.sha256"), "hello\n").unwrap();
     let text = development_hashes(state.path(), 9).unwrap_err().to_string();
-    assert!(
-        text.contains("9.sha256") && text.contains("line 1"),
-        "{text}"
-    );
+    assert!(text.contains("9.sha256") && text.contains("line 1"), "{text}");
 }
 
 #[tokio::test(start_paused = true)]

@@ -11,13 +11,8 @@ pub fn state_directory() -> Option<PathBuf> {
 
 fn state_directory_in(variable: impl Fn(&str) -> Option<OsString>) -> Option<PathBuf> {
     // The XDG specification has relative paths ignored.
-    let absolute = |name| {
-        variable(name)
-            .map(PathBuf::from)
-            .filter(|path| path.is_absolute())
-    };
-    let base = absolute("XDG_STATE_HOME")
-        .or_else(|| absolute("HOME").map(|home| home.join(".local/state")))?;
+    let absolute = |name| variable(name).map(PathBuf::from).filter(|path| path.is_absolute());
+    let base = absolute("XDG_STATE_HOME").or_else(|| absolute("HOME").map(|home| home.join(".local/state")))?;
     Some(base.join("efir"))
 }
 
@@ -32,14 +27,8 @@ mod tests {
             let map: HashMap<_, _> = variables.iter().copied().collect();
             state_directory_in(|name| map.get(name).map(OsString::from))
         };
-        assert_eq!(
-            in_environment(&[("XDG_STATE_HOME", "/s"), ("HOME", "/h")]),
-            Some("/s/efir".into())
-        );
-        assert_eq!(
-            in_environment(&[("XDG_STATE_HOME", "s"), ("HOME", "/h")]),
-            Some("/h/.local/state/efir".into())
-        );
+        assert_eq!(in_environment(&[("XDG_STATE_HOME", "/s"), ("HOME", "/h")]), Some("/s/efir".into()));
+        assert_eq!(in_environment(&[("XDG_STATE_HOME", "s"), ("HOME", "/h")]), Some("/h/.local/state/efir".into()));
         assert_eq!(in_environment(&[("HOME", "")]), None);
         assert_eq!(in_environment(&[]), None);
     }

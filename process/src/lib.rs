@@ -51,14 +51,10 @@ mod shutdown;
 
 pub use directory::state_directory;
 pub use http::{HttpSettings, bind_localhost, serve_http};
-pub use limit::{
-    CLOSE_MARGIN, DEFAULT_GRACE, HEADER_TIMEOUT, MAX_HEADER_BYTES, SECONDS_BUCKETS, UPKEEP_INTERVAL,
-};
+pub use limit::{CLOSE_MARGIN, DEFAULT_GRACE, HEADER_TIMEOUT, MAX_HEADER_BYTES, SECONDS_BUCKETS, UPKEEP_INTERVAL};
 pub use log::{LogError, LogFormat, LogLimit, LogSettings, init_logs};
 pub use metric::{Metrics, MetricsError};
 pub use run::{StopError, run};
 pub use secret::Secret;
-pub use settings::{
-    SettingsArguments, SettingsError, SettingsLayers, SettingsOrigin, UnknownKey, load_settings,
-};
+pub use settings::{SettingsArguments, SettingsError, SettingsLayers, SettingsOrigin, UnknownKey, load_settings};
 pub use shutdown::Shutdown;

@@ -44,7 +44,5 @@ pub const UPKEEP_INTERVAL: Duration = Duration::from_secs(5);
 
 /// Upper bounds of the histogram buckets of every metric named `*_seconds`: doubling from half a millisecond (a hop on
 /// loopback) over one frame at 60 and 30 per second to 16 s (a dead upstream).
-pub const SECONDS_BUCKETS: [f64; 16] = [
-    0.0005, 0.001, 0.002, 0.004, 0.008, 0.0167, 0.0333, 0.0667, 0.125, 0.25, 0.5, 1.0, 2.0, 4.0,
-    8.0, 16.0,
-];
+pub const SECONDS_BUCKETS: [f64; 16] =
+    [0.0005, 0.001, 0.002, 0.004, 0.008, 0.0167, 0.0333, 0.0667, 0.125, 0.25, 0.5, 1.0, 2.0, 4.0, 8.0, 16.0];

@@ -26,10 +26,7 @@ pub struct LogSettings {
 
 impl Default for LogSettings {
     fn default() -> Self {
-        Self {
-            level: "info".to_owned(),
-            format: LogFormat::Text,
-        }
+        Self { level: "info".to_owned(), format: LogFormat::Text }
     }
 }
 
@@ -81,14 +78,8 @@ where
     let LogSettings { level, format } = settings;
     let filter = EnvFilter::builder()
         .parse(level)
-        .map_err(|error| LogError::Level {
-            level: level.clone(),
-            reason: error.to_string(),
-        })?;
-    let builder = tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_writer(writer)
-        .with_ansi(colours);
+        .map_err(|error| LogError::Level { level: level.clone(), reason: error.to_string() })?;
+    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(writer).with_ansi(colours);
     Ok(match format {
         LogFormat::Text => Box::new(builder.finish()),
         LogFormat::Json => Box::new(builder.json().flatten_event(true).finish()),
@@ -105,9 +96,7 @@ pub struct LogLimit<K> {
 impl<K: Eq + Hash> LogLimit<K> {
     /// Nothing was logged yet.
     pub fn new() -> Self {
-        Self {
-            last: Mutex::new(HashMap::new()),
-        }
+        Self { last: Mutex::new(HashMap::new()) }
     }
 
     /// Whether to log a line about `key` now. Must not be called for lines that are not then written.
@@ -157,10 +146,7 @@ mod tests {
     fn logged(level: &str, format: LogFormat) -> String {
         let memory = Memory::default();
         let writer = memory.clone();
-        let settings = LogSettings {
-            level: level.to_owned(),
-            format,
-        };
+        let settings = LogSettings { level: level.to_owned(), format };
         let subscriber = subscriber(&settings, move || writer.clone(), false).unwrap();
         tracing::subscriber::with_default(subscriber, || {
             tracing::info!(answer = 42, "informed");
@@ -174,32 +160,20 @@ mod tests {
     fn the_level_decides_what_is_logged() {
         assert_eq!(logged("warn", LogFormat::Text), "");
         let text = logged("info", LogFormat::Text);
-        assert!(
-            text.contains("informed answer=42") && !text.contains("debugged"),
-            "{text}"
-        );
+        assert!(text.contains("informed answer=42") && !text.contains("debugged"), "{text}");
         assert!(logged("process=debug", LogFormat::Text).contains("debugged"));
     }
 
     #[test]
     fn json_lines_are_objects_with_flat_fields() {
         let line = logged("info", LogFormat::Json);
-        assert!(
-            line.starts_with('{') && line.trim_end().ends_with('}'),
-            "{line}"
-        );
-        assert!(
-            line.contains(r#""answer":42"#) && line.contains(r#""level":"INFO""#),
-            "{line}"
-        );
+        assert!(line.starts_with('{') && line.trim_end().ends_with('}'), "{line}");
+        assert!(line.contains(r#""answer":42"#) && line.contains(r#""level":"INFO""#), "{line}");
     }
 
     #[test]
     fn a_bad_level_is_named() {
-        let settings = LogSettings {
-            level: "a=b=c".to_owned(),
-            ..LogSettings::default()
-        };
+        let settings = LogSettings { level: "a=b=c".to_owned(), ..LogSettings::default() };
         let error = init_logs(&settings).unwrap_err().to_string();
         assert!(error.starts_with("log level \"a=b=c\""), "{error}");
     }
@@ -217,9 +191,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn the_memory_of_keys_is_bounded() {
         let limit = LogLimit::new();
-        let permitted = (0..2 * MAX_LOG_KEYS)
-            .filter(|&key| limit.permits(key))
-            .count();
+        let permitted = (0..2 * MAX_LOG_KEYS).filter(|&key| limit.permits(key)).count();
         assert_eq!(permitted, MAX_LOG_KEYS);
         tokio::time::advance(LOG_REPEAT).await;
         assert!(limit.permits(usize::MAX));

@@ -2,9 +2,7 @@
 
 use std::convert::Infallible;
 
-use metrics_exporter_prometheus::{
-    Matcher, PrometheusBuilder, PrometheusHandle, PrometheusRecorder,
-};
+use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle, PrometheusRecorder};
 use tokio::time::{MissedTickBehavior, interval};
 
 use crate::{SECONDS_BUCKETS, UPKEEP_INTERVAL};
@@ -43,12 +41,7 @@ impl Metrics {
             .set_buckets_for_metric(Matcher::Suffix("_seconds".to_owned()), &SECONDS_BUCKETS)
             .map_err(|error| MetricsError::Build(error.to_string()))?
             .build_recorder();
-        Ok((
-            Self {
-                handle: recorder.handle(),
-            },
-            recorder,
-        ))
+        Ok((Self { handle: recorder.handle() }, recorder))
     }
 
     /// All metrics in Prometheus' text format.
@@ -80,14 +73,8 @@ mod tests {
         });
         let text = metrics.render();
         assert!(text.contains("frames_total 3"), "{text}");
-        assert!(
-            text.contains(r#"tune_in_seconds_bucket{le="0.002"} 0"#),
-            "{text}"
-        );
-        assert!(
-            text.contains(r#"tune_in_seconds_bucket{le="0.004"} 1"#),
-            "{text}"
-        );
+        assert!(text.contains(r#"tune_in_seconds_bucket{le="0.002"} 0"#), "{text}");
+        assert!(text.contains(r#"tune_in_seconds_bucket{le="0.004"} 1"#), "{text}");
     }
 
     #[test]
@@ -101,10 +88,6 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn upkeep_never_ends_by_itself() {
         let (metrics, _recorder) = Metrics::build().unwrap();
-        assert!(
-            tokio::time::timeout(10 * UPKEEP_INTERVAL, metrics.run_upkeep())
-                .await
-                .is_err()
-        );
+        assert!(tokio::time::timeout(10 * UPKEEP_INTERVAL, metrics.run_upkeep()).await.is_err());
     }
 }

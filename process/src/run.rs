@@ -76,11 +76,7 @@ fn fail(name: &str, error: &(dyn Error + 'static)) -> ExitCode {
     eprintln!("{name}: {}", describe(error));
     let mut chain = std::iter::successors(Some(error), |&error| error.source());
     let usage = chain.any(|error| error.is::<SettingsError>());
-    if usage {
-        ExitCode::from(EXIT_USAGE)
-    } else {
-        ExitCode::FAILURE
-    }
+    if usage { ExitCode::from(EXIT_USAGE) } else { ExitCode::FAILURE }
 }
 
 /// The error and its causes on one line; a cause that its effect already tells is not repeated.
@@ -113,22 +109,13 @@ mod tests {
 
     fn chain(texts: &[&'static str]) -> Layer {
         let (text, rest) = texts.split_first().unwrap();
-        Layer {
-            text,
-            source: (!rest.is_empty()).then(|| Box::new(chain(rest))),
-        }
+        Layer { text, source: (!rest.is_empty()).then(|| Box::new(chain(rest))) }
     }
 
     #[test]
     fn causes_are_told_once() {
-        assert_eq!(
-            describe(&chain(&["cannot start", "cannot bind", "in use"])),
-            "cannot start: cannot bind: in use"
-        );
-        assert_eq!(
-            describe(&chain(&["cannot start: in use", "in use"])),
-            "cannot start: in use"
-        );
+        assert_eq!(describe(&chain(&["cannot start", "cannot bind", "in use"])), "cannot start: cannot bind: in use");
+        assert_eq!(describe(&chain(&["cannot start: in use", "in use"])), "cannot start: in use");
     }
 
     #[test]
@@ -140,10 +127,7 @@ mod tests {
         let code = |code| format!("{:?}", ExitCode::from(code));
         assert_eq!(format!("{:?}", fail("test", &settings())), code(2));
         assert_eq!(format!("{:?}", fail("test", &Outer(settings()))), code(2));
-        assert_eq!(
-            format!("{:?}", fail("test", &io::Error::other("disk"))),
-            code(1)
-        );
+        assert_eq!(format!("{:?}", fail("test", &io::Error::other("disk"))), code(1));
     }
 
     #[tokio::test(start_paused = true)]
@@ -152,18 +136,9 @@ mod tests {
         let shutdown = Shutdown::new(grace);
         let start = Instant::now();
         shutdown.begin();
-        let error = supervise(std::future::pending::<Result<(), io::Error>>(), &shutdown)
-            .await
-            .unwrap_err();
-        assert_eq!(
-            error.downcast_ref::<StopError>(),
-            Some(&StopError::Deadline)
-        );
-        assert!(
-            (grace + CLOSE_MARGIN..grace + 2 * CLOSE_MARGIN).contains(&start.elapsed()),
-            "{:?}",
-            start.elapsed()
-        );
+        let error = supervise(std::future::pending::<Result<(), io::Error>>(), &shutdown).await.unwrap_err();
+        assert_eq!(error.downcast_ref::<StopError>(), Some(&StopError::Deadline));
+        assert!((grace + CLOSE_MARGIN..grace + 2 * CLOSE_MARGIN).contains(&start.elapsed()), "{:?}", start.elapsed());
     }
 
     #[tokio::test(start_paused = true)]

@@ -26,14 +26,8 @@ struct State {
 impl Shutdown {
     /// A token for a process that has `grace` from the first request to stop until the deadline.
     pub fn new(grace: Duration) -> Self {
-        let state = State {
-            grace,
-            deadline: None,
-            aborted: false,
-        };
-        Self {
-            state: Arc::new(watch::Sender::new(state)),
-        }
+        let state = State { grace, deadline: None, aborted: false };
+        Self { state: Arc::new(watch::Sender::new(state)) }
     }
 
     /// Changes the time allowed, once settings are known. No effect on a shutdown that has begun.
@@ -48,9 +42,7 @@ impl Shutdown {
     pub fn begin(&self) {
         self.state.send_if_modified(|state| {
             let first = state.deadline.is_none();
-            state
-                .deadline
-                .get_or_insert_with(|| Instant::now() + state.grace);
+            state.deadline.get_or_insert_with(|| Instant::now() + state.grace);
             first
         });
     }
@@ -137,10 +129,7 @@ impl Signals {
     #[cfg(unix)]
     fn install() -> io::Result<Self> {
         use tokio::signal::unix::{SignalKind, signal};
-        Ok(Self {
-            terminate: signal(SignalKind::terminate())?,
-            interrupt: signal(SignalKind::interrupt())?,
-        })
+        Ok(Self { terminate: signal(SignalKind::terminate())?, interrupt: signal(SignalKind::interrupt())? })
     }
 
     #[cfg(unix)]

@@ -82,13 +82,7 @@ impl Running {
 
     fn signal(&self, name: &str) {
         let id = self.child.id().to_string();
-        assert!(
-            Command::new("kill")
-                .args(["-s", name, &id])
-                .status()
-                .unwrap()
-                .success()
-        );
+        assert!(Command::new("kill").args(["-s", name, &id]).status().unwrap().success());
     }
 
     /// Exit code, standard output, standard error and the time from now.
@@ -106,12 +100,7 @@ impl Running {
         };
         let (mut out, mut err) = (String::new(), String::new());
         self.stdout.read_to_string(&mut out).unwrap();
-        self.child
-            .stderr
-            .take()
-            .unwrap()
-            .read_to_string(&mut err)
-            .unwrap();
+        self.child.stderr.take().unwrap().read_to_string(&mut err).unwrap();
         (status.code(), out, err, start.elapsed())
     }
 }
@@ -121,23 +110,13 @@ fn parent() {
         let running = Running::start(&["polite"]).until_ready();
         running.signal(signal);
         let (code, out, err, _) = running.end();
-        assert_eq!(
-            (code, out.as_str(), err.as_str()),
-            (Some(0), "finished\n", ""),
-            "after SIG{signal}"
-        );
+        assert_eq!((code, out.as_str(), err.as_str()), (Some(0), "finished\n", ""), "after SIG{signal}");
     }
 
     let running = Running::start(&["stuck"]).until_ready();
     running.signal("TERM");
     let (code, _, err, took) = running.end();
-    assert_eq!(
-        (code, err.as_str()),
-        (
-            Some(1),
-            "stuck: did not stop in time; what was under way is lost\n"
-        )
-    );
+    assert_eq!((code, err.as_str()), (Some(1), "stuck: did not stop in time; what was under way is lost\n"));
     assert!(took >= CLOSE_MARGIN, "{took:?}");
 
     let running = Running::start(&["stuck", "patient"]).until_ready();
@@ -145,23 +124,12 @@ fn parent() {
     std::thread::sleep(Duration::from_millis(300));
     running.signal("TERM");
     let (code, _, err, took) = running.end();
-    assert_eq!(
-        (code, err.as_str()),
-        (
-            Some(1),
-            "stuck: stopped at once; what was under way is lost\n"
-        )
-    );
+    assert_eq!((code, err.as_str()), (Some(1), "stuck: stopped at once; what was under way is lost\n"));
     assert!(took < Duration::from_secs(5), "{took:?}");
 
     let (code, _, err, _) = Running::start(&["settings"]).end();
     assert_eq!(code, Some(2));
-    assert!(
-        err.starts_with(
-            "settings: cannot read the settings file /nonexistent/efir.toml: No such file"
-        ),
-        "{err}"
-    );
+    assert!(err.starts_with("settings: cannot read the settings file /nonexistent/efir.toml: No such file"), "{err}");
     assert_eq!(err.lines().count(), 1, "{err}");
 
     let (code, _, _, took) = Running::start(&["blocked"]).until_ready().end();

@@ -28,9 +28,7 @@ use tower::ServiceExt;
 
 use crate::{
     HEADER_TIMEOUT, LogLimit, MAX_HEADER_BYTES, Shutdown,
-    limit::{
-        ACCEPT_PAUSE, BIND_ATTEMPTS, DEFAULT_CONNECTIONS, KEEP_ALIVE, MAX_HEADERS, MAX_STREAMS,
-    },
+    limit::{ACCEPT_PAUSE, BIND_ATTEMPTS, DEFAULT_CONNECTIONS, KEEP_ALIVE, MAX_HEADERS, MAX_STREAMS},
 };
 
 /// What an operator decides about HTTP over TCP.
@@ -43,9 +41,7 @@ pub struct HttpSettings {
 
 impl Default for HttpSettings {
     fn default() -> Self {
-        Self {
-            max_connections: DEFAULT_CONNECTIONS,
-        }
+        Self { max_connections: DEFAULT_CONNECTIONS }
     }
 }
 
@@ -61,22 +57,15 @@ pub async fn bind_localhost(port: u16) -> io::Result<Vec<TcpListener>> {
         attempt += 1;
         match bind_both(port).await {
             // A port that was free on one address was taken on the other.
-            Err(error)
-                if port == 0
-                    && error.kind() == io::ErrorKind::AddrInUse
-                    && attempt < BIND_ATTEMPTS => {}
+            Err(error) if port == 0 && error.kind() == io::ErrorKind::AddrInUse && attempt < BIND_ATTEMPTS => {}
             result => return result,
         }
     }
 }
 
 async fn bind_both(port: u16) -> io::Result<Vec<TcpListener>> {
-    let missing = |error: &io::Error| {
-        matches!(
-            error.kind(),
-            io::ErrorKind::AddrNotAvailable | io::ErrorKind::Unsupported
-        )
-    };
+    let missing =
+        |error: &io::Error| matches!(error.kind(), io::ErrorKind::AddrNotAvailable | io::ErrorKind::Unsupported);
     let v4 = match TcpListener::bind((Ipv4Addr::LOCALHOST, port)).await {
         Err(error) if missing(&error) => {
             tracing::warn!(%error, "no IPv4 on this computer");
@@ -97,15 +86,8 @@ async fn bind_both(port: u16) -> io::Result<Vec<TcpListener>> {
 ///
 /// When shutdown begins, the listeners close, requests under way are finished and idle connections end; what is left at the
 /// deadline is dropped. Dropping the future drops all connections at once.
-pub async fn serve_http(
-    listeners: Vec<TcpListener>,
-    router: Router,
-    settings: &HttpSettings,
-    shutdown: &Shutdown,
-) {
-    let permits = Arc::new(Semaphore::new(
-        settings.max_connections.clamp(1, Semaphore::MAX_PERMITS),
-    ));
+pub async fn serve_http(listeners: Vec<TcpListener>, router: Router, settings: &HttpSettings, shutdown: &Shutdown) {
+    let permits = Arc::new(Semaphore::new(settings.max_connections.clamp(1, Semaphore::MAX_PERMITS)));
     let builder = builder();
     let failures = LogLimit::new();
     let mut connections = JoinSet::new();
@@ -119,13 +101,7 @@ pub async fn serve_http(
         };
         match accepted {
             Ok((stream, peer)) => {
-                let connection = serve_connection(
-                    builder.clone(),
-                    stream,
-                    peer,
-                    router.clone(),
-                    shutdown.clone(),
-                );
+                let connection = serve_connection(builder.clone(), stream, peer, router.clone(), shutdown.clone());
                 connections.spawn(async move {
                     connection.await;
                     drop(permit);
@@ -149,19 +125,14 @@ pub async fn serve_http(
 async fn accept(
     listeners: &[TcpListener],
     permits: &Arc<Semaphore>,
-) -> (
-    Option<OwnedSemaphorePermit>,
-    io::Result<(TcpStream, SocketAddr)>,
-) {
+) -> (Option<OwnedSemaphorePermit>, io::Result<(TcpStream, SocketAddr)>) {
     // Never closed, so there always is a permit at some time.
     let permit = Arc::clone(permits).acquire_owned().await.ok();
     let accepted = future::poll_fn(|cx| {
-        let ready = listeners
-            .iter()
-            .find_map(|listener| match listener.poll_accept(cx) {
-                Poll::Ready(result) => Some(result),
-                Poll::Pending => None,
-            });
+        let ready = listeners.iter().find_map(|listener| match listener.poll_accept(cx) {
+            Poll::Ready(result) => Some(result),
+            Poll::Pending => None,
+        });
         ready.map_or(Poll::Pending, Poll::Ready)
     });
     (permit, accepted.await)

@@ -85,8 +85,5 @@ pub enum SettingsError {
 }
 
 fn list(keys: &[UnknownKey]) -> String {
-    keys.iter()
-        .map(UnknownKey::to_string)
-        .collect::<Vec<_>>()
-        .join("; ")
+    keys.iter().map(UnknownKey::to_string).collect::<Vec<_>>().join("; ")
 }

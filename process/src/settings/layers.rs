@@ -32,24 +32,12 @@ impl SettingsLayers {
     ///
     /// The file cannot be read or is not TOML.
     pub fn file(&mut self, path: &Path) -> Result<(), SettingsError> {
-        let text = fs::read_to_string(path).map_err(|source| SettingsError::Read {
-            path: path.to_owned(),
-            source,
-        })?;
-        let line_at = |offset: usize| {
-            1 + text
-                .bytes()
-                .take(offset)
-                .filter(|&byte| byte == b'\n')
-                .count()
-        };
+        let text = fs::read_to_string(path).map_err(|source| SettingsError::Read { path: path.to_owned(), source })?;
+        let line_at = |offset: usize| 1 + text.bytes().take(offset).filter(|&byte| byte == b'\n').count();
         let syntax = |error: toml::de::Error| {
             let line = line_at(error.span().map_or(0, |span| span.start));
             let origin = SettingsOrigin::File(path.to_owned(), line);
-            SettingsError::Syntax {
-                origin,
-                message: error.message().to_owned(),
-            }
+            SettingsError::Syntax { origin, message: error.message().to_owned() }
         };
         let spans = DeTable::parse(&text).map_err(syntax)?;
         let table: Table = toml::from_str(&text).map_err(syntax)?;
@@ -82,20 +70,12 @@ impl SettingsLayers {
             .filter(|(name, _)| name.starts_with(PREFIX) && name != FILE_VARIABLE)
             .collect();
         for (name, value) in ours {
-            let value = value
-                .into_string()
-                .map_err(|_| SettingsError::NotUnicode(name.clone()))?;
-            let levels: KeyPath = name[PREFIX.len()..]
-                .to_ascii_lowercase()
-                .split("__")
-                .map(str::to_owned)
-                .collect();
+            let value = value.into_string().map_err(|_| SettingsError::NotUnicode(name.clone()))?;
+            let levels: KeyPath = name[PREFIX.len()..].to_ascii_lowercase().split("__").map(str::to_owned).collect();
             let nested = levels
                 .into_iter()
                 .rev()
-                .fold(Value::String(value), |inner, level| {
-                    Value::Table(Table::from_iter([(level, inner)]))
-                });
+                .fold(Value::String(value), |inner, level| Value::Table(Table::from_iter([(level, inner)])));
             if let Value::Table(table) = nested {
                 self.merge(table, |_| SettingsOrigin::Environment(name.clone()));
             }
@@ -109,8 +89,7 @@ impl SettingsLayers {
     ///
     /// The flags have no form in TOML, which is a fault of the program.
     pub fn flags(&mut self, flags: &impl Serialize) -> Result<(), SettingsError> {
-        let table =
-            Table::try_from(flags).map_err(|error| SettingsError::Serialize(error.to_string()))?;
+        let table = Table::try_from(flags).map_err(|error| SettingsError::Serialize(error.to_string()))?;
         self.merge(table, |_| SettingsOrigin::Flag);
         Ok(())
     }
@@ -125,19 +104,13 @@ impl SettingsLayers {
             let mut unknown = Vec::new();
             let mut track = serde_path_to_error::Track::new();
             let result = serde_ignored::deserialize(
-                serde_path_to_error::Deserializer::new(
-                    Value::Table(self.table.clone()),
-                    &mut track,
-                ),
+                serde_path_to_error::Deserializer::new(Value::Table(self.table.clone()), &mut track),
                 |path| unknown.push(ignored_path(&path)),
             );
             match result {
                 Ok(settings) if unknown.is_empty() => return Ok(settings),
                 Ok(_) => {
-                    let keys = unknown
-                        .into_iter()
-                        .map(|path| self.unknown_key(&path))
-                        .collect();
+                    let keys = unknown.into_iter().map(|path| self.unknown_key(&path)).collect();
                     return Err(SettingsError::UnknownKeys(keys));
                 }
                 Err(error) => {
@@ -160,14 +133,9 @@ impl SettingsLayers {
             let Some(value) = value_at(&mut self.table, key) else {
                 continue;
             };
-            let parsed = value
-                .as_str()
-                .and_then(|text| toml::from_str::<Table>(&format!("value = {text}")).ok());
+            let parsed = value.as_str().and_then(|text| toml::from_str::<Table>(&format!("value = {text}")).ok());
             // More than one key means that the text had line breaks and went on after the value.
-            match parsed
-                .filter(|table| table.len() == 1)
-                .and_then(|mut table| table.remove("value"))
-            {
+            match parsed.filter(|table| table.len() == 1).and_then(|mut table| table.remove("value")) {
                 Some(Value::String(_)) | None => {}
                 Some(parsed) => {
                     *value = parsed;
@@ -179,38 +147,23 @@ impl SettingsLayers {
     }
 
     fn merge(&mut self, layer: Table, origin: impl Fn(&[String]) -> SettingsOrigin) {
-        merge_tables(
-            &mut self.table,
-            layer,
-            &mut Vec::new(),
-            &mut self.origins,
-            &origin,
-        );
+        merge_tables(&mut self.table, layer, &mut Vec::new(), &mut self.origins, &origin);
     }
 
     /// Where the value at `path` was set; for a table, where its first value was.
     fn origin(&self, path: &[String]) -> SettingsOrigin {
         let inside = self.origins.iter().find(|(key, _)| key.starts_with(path));
         let around = || self.origins.iter().find(|(key, _)| path.starts_with(key));
-        inside
-            .or_else(around)
-            .map_or(SettingsOrigin::Default, |(_, origin)| origin.clone())
+        inside.or_else(around).map_or(SettingsOrigin::Default, |(_, origin)| origin.clone())
     }
 
     fn unknown_key(&self, path: &[String]) -> UnknownKey {
-        UnknownKey {
-            key: path.join("."),
-            origin: self.origin(path),
-        }
+        UnknownKey { key: path.join("."), origin: self.origin(path) }
     }
 
     fn invalid(&self, path: &[String], error: &toml::de::Error) -> SettingsError {
         let message = error.message().to_owned();
-        SettingsError::Invalid {
-            key: path.join("."),
-            origin: self.origin(path),
-            message,
-        }
+        SettingsError::Invalid { key: path.join("."), origin: self.origin(path), message }
     }
 }
 
@@ -224,9 +177,7 @@ fn merge_tables(
     for (key, value) in layer {
         path.push(key.clone());
         match (into.get_mut(&key), value) {
-            (Some(Value::Table(old)), Value::Table(new)) => {
-                merge_tables(old, new, path, origins, origin)
-            }
+            (Some(Value::Table(old)), Value::Table(new)) => merge_tables(old, new, path, origins, origin),
             (_, Value::Table(new)) => {
                 origins.retain(|known, _| !known.starts_with(path));
                 origins.insert(path.clone(), origin(path));
@@ -258,8 +209,7 @@ fn collect_lines(table: &DeTable<'_>, path: &mut KeyPath, found: &mut impl FnMut
 
 fn value_at<'a>(table: &'a mut Table, path: &[String]) -> Option<&'a mut Value> {
     let (first, rest) = path.split_first()?;
-    rest.iter()
-        .try_fold(table.get_mut(first)?, |value, key| value.get_mut(key))
+    rest.iter().try_fold(table.get_mut(first)?, |value, key| value.get_mut(key))
 }
 
 fn failed_path(path: &serde_path_to_error::Path) -> KeyPath {
@@ -279,9 +229,7 @@ fn ignored_path(path: &serde_ignored::Path<'_>) -> KeyPath {
         Path::Root => return Vec::new(),
         Path::Seq { parent, index } => (parent, Some(index.to_string())),
         Path::Map { parent, key } => (parent, Some(key.clone())),
-        Path::Some { parent }
-        | Path::NewtypeStruct { parent }
-        | Path::NewtypeVariant { parent } => (parent, None),
+        Path::Some { parent } | Path::NewtypeStruct { parent } | Path::NewtypeVariant { parent } => (parent, None),
     };
     let mut keys = ignored_path(parent);
     keys.extend(last);

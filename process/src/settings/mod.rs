@@ -45,18 +45,12 @@ pub struct SettingsArguments {
 /// # Errors
 ///
 /// What is wrong, in which file and line, variable or flag.
-pub fn load_settings<T>(
-    arguments: &SettingsArguments,
-    flags: &impl Serialize,
-) -> Result<Option<T>, SettingsError>
+pub fn load_settings<T>(arguments: &SettingsArguments, flags: &impl Serialize) -> Result<Option<T>, SettingsError>
 where
     T: DeserializeOwned + Serialize,
 {
     let mut layers = SettingsLayers::new();
-    let file = arguments
-        .settings
-        .clone()
-        .or_else(|| env::var_os(FILE_VARIABLE).map(PathBuf::from));
+    let file = arguments.settings.clone().or_else(|| env::var_os(FILE_VARIABLE).map(PathBuf::from));
     if let Some(file) = file {
         layers.file(&file)?;
     }
@@ -65,9 +59,7 @@ where
     let settings: T = layers.load()?;
     if arguments.print_settings {
         let text = to_toml(&settings)?;
-        io::stdout()
-            .write_all(text.as_bytes())
-            .map_err(SettingsError::Print)?;
+        io::stdout().write_all(text.as_bytes()).map_err(SettingsError::Print)?;
     }
     Ok((!arguments.check && !arguments.print_settings).then_some(settings))
 }

@@ -36,25 +36,13 @@ struct Strict {
 impl Default for Sample {
     fn default() -> Self {
         let (limits, strict) = (Limits::default(), Strict::default());
-        Self {
-            name: "default".into(),
-            count: 1,
-            quiet: false,
-            hosts: vec![],
-            password: None,
-            limits,
-            strict,
-        }
+        Self { name: "default".into(), count: 1, quiet: false, hosts: vec![], password: None, limits, strict }
     }
 }
 
 impl Default for Limits {
     fn default() -> Self {
-        Self {
-            bytes: 1,
-            ratio: 0.5,
-            label: None,
-        }
+        Self { bytes: 1, ratio: 0.5, label: None }
     }
 }
 
@@ -75,19 +63,13 @@ fn load(file: &str, variables: &[(&str, &str)], flags: &Flags) -> Result<Sample,
     let path = directory.path().join("efir.toml");
     fs::write(&path, file).unwrap();
     let mut layers = SettingsLayers::new();
-    let variables = variables
-        .iter()
-        .map(|(name, value)| (OsString::from(name), OsString::from(value)));
+    let variables = variables.iter().map(|(name, value)| (OsString::from(name), OsString::from(value)));
     let result = layers
         .file(&path)
         .and_then(|()| layers.environment(variables))
         .and_then(|()| layers.flags(flags))
         .and_then(|()| layers.load());
-    result.map_err(|error| {
-        error
-            .to_string()
-            .replace(path.parent().unwrap().to_str().unwrap(), "DIR")
-    })
+    result.map_err(|error| error.to_string().replace(path.parent().unwrap().to_str().unwrap(), "DIR"))
 }
 
 fn refusal(file: &str, variables: &[(&str, &str)]) -> String {
@@ -102,75 +84,27 @@ fn nothing_set_means_defaults() {
 #[test]
 fn each_layer_overwrites_the_one_below_it() {
     let file = "name = 'file'\ncount = 2\n[limits]\nbytes = 2\nratio = 0.25\n";
-    let environment = [
-        ("EFIR_NAME", "environment"),
-        ("EFIR_LIMITS__BYTES", "3"),
-        ("PATH", "/bin"),
-        ("EFIRX", "no"),
-    ];
-    let flags = Flags {
-        name: Some("flag".into()),
-        ..Flags::default()
-    };
+    let environment = [("EFIR_NAME", "environment"), ("EFIR_LIMITS__BYTES", "3"), ("PATH", "/bin"), ("EFIRX", "no")];
+    let flags = Flags { name: Some("flag".into()), ..Flags::default() };
 
     let from_file = load(file, &[], &Flags::default()).unwrap();
-    assert_eq!(
-        (
-            from_file.name.as_str(),
-            from_file.count,
-            from_file.limits.bytes
-        ),
-        ("file", 2, 2)
-    );
+    assert_eq!((from_file.name.as_str(), from_file.count, from_file.limits.bytes), ("file", 2, 2));
     let from_environment = load(file, &environment, &Flags::default()).unwrap();
     assert_eq!(
-        (
-            from_environment.name.as_str(),
-            from_environment.count,
-            from_environment.limits.bytes
-        ),
+        (from_environment.name.as_str(), from_environment.count, from_environment.limits.bytes),
         ("environment", 2, 3)
     );
-    assert_eq!(
-        from_environment.limits.ratio, 0.25,
-        "neighbours of an overwritten key stay"
-    );
+    assert_eq!(from_environment.limits.ratio, 0.25, "neighbours of an overwritten key stay");
     let from_flags = load(file, &environment, &flags).unwrap();
-    assert_eq!(
-        (
-            from_flags.name.as_str(),
-            from_flags.count,
-            from_flags.limits.bytes
-        ),
-        ("flag", 2, 3)
-    );
+    assert_eq!((from_flags.name.as_str(), from_flags.count, from_flags.limits.bytes), ("flag", 2, 3));
 }
 
 #[test]
 fn an_absent_flag_never_overwrites() {
     assert!(load("quiet = true", &[], &Flags::default()).unwrap().quiet);
-    assert!(
-        !load(
-            "quiet = true",
-            &[],
-            &Flags {
-                quiet: Some(false),
-                ..Flags::default()
-            }
-        )
-        .unwrap()
-        .quiet
-    );
+    assert!(!load("quiet = true", &[], &Flags { quiet: Some(false), ..Flags::default() }).unwrap().quiet);
     let limits = LimitFlags { bytes: Some(9) };
-    let settings = load(
-        "[limits]\nratio = 2.0",
-        &[],
-        &Flags {
-            limits,
-            ..Flags::default()
-        },
-    )
-    .unwrap();
+    let settings = load("[limits]\nratio = 2.0", &[], &Flags { limits, ..Flags::default() }).unwrap();
     assert_eq!((settings.limits.bytes, settings.limits.ratio), (9, 2.0));
 }
 
@@ -185,27 +119,14 @@ fn variables_take_the_type_of_their_setting() {
         ("EFIR_LIMITS__LABEL", "true"),
     ];
     let settings = load("", &environment, &Flags::default()).unwrap();
-    assert_eq!(
-        (settings.name.as_str(), settings.count, settings.quiet),
-        ("42", 42, true)
-    );
+    assert_eq!((settings.name.as_str(), settings.count, settings.quiet), ("42", 42, true));
     assert_eq!(settings.hosts, ["a", "1"]);
-    assert_eq!(
-        (settings.limits.ratio, settings.limits.label.as_deref()),
-        (1.5, Some("true"))
-    );
+    assert_eq!((settings.limits.ratio, settings.limits.label.as_deref()), (1.5, Some("true")));
 }
 
 #[test]
 fn the_variable_for_the_file_is_not_a_setting() {
-    assert!(
-        load(
-            "",
-            &[("EFIR_SETTINGS", "/etc/efir.toml")],
-            &Flags::default()
-        )
-        .is_ok()
-    );
+    assert!(load("", &[("EFIR_SETTINGS", "/etc/efir.toml")], &Flags::default()).is_ok());
 }
 
 #[test]
@@ -227,34 +148,19 @@ fn unknown_keys_are_all_named_with_their_place() {
 #[test]
 fn unknown_keys_in_strict_structs_are_named_too() {
     let text = refusal("\n[strict]\nlevel = 1\nlevle = 2", &[]);
-    assert!(
-        text.contains("DIR/efir.toml:4: `strict.levle`: unknown field `levle`"),
-        "{text}"
-    );
+    assert!(text.contains("DIR/efir.toml:4: `strict.levle`: unknown field `levle`"), "{text}");
 }
 
 #[test]
 fn values_that_do_not_fit_are_named_with_their_place() {
     let text = refusal("\n\ncount = 'many'", &[]);
-    assert!(
-        text.starts_with("DIR/efir.toml:3: `count`: invalid type: string \"many\""),
-        "{text}"
-    );
+    assert!(text.starts_with("DIR/efir.toml:3: `count`: invalid type: string \"many\""), "{text}");
     let text = refusal("", &[("EFIR_LIMITS__BYTES", "lots")]);
-    assert!(
-        text.starts_with("environment variable EFIR_LIMITS__BYTES: `limits.bytes`: invalid type"),
-        "{text}"
-    );
+    assert!(text.starts_with("environment variable EFIR_LIMITS__BYTES: `limits.bytes`: invalid type"), "{text}");
     let text = refusal("", &[("EFIR_COUNT", "-1")]);
-    assert!(
-        text.starts_with("environment variable EFIR_COUNT: `count`: invalid value"),
-        "{text}"
-    );
+    assert!(text.starts_with("environment variable EFIR_COUNT: `count`: invalid value"), "{text}");
     let text = refusal("hosts = ['a', 1]", &[]);
-    assert!(
-        text.starts_with("DIR/efir.toml:1: `hosts.1`: invalid type"),
-        "{text}"
-    );
+    assert!(text.starts_with("DIR/efir.toml:1: `hosts.1`: invalid type"), "{text}");
 }
 
 #[test]
@@ -275,39 +181,20 @@ fn a_variable_that_is_not_unicode_is_named() {
     use std::os::unix::ffi::OsStringExt;
     let variable = ("EFIR_NAME".into(), OsString::from_vec(vec![0xff]));
     let error = SettingsLayers::new().environment([variable]).unwrap_err();
-    assert_eq!(
-        error.to_string(),
-        "environment variable EFIR_NAME is not Unicode text"
-    );
+    assert_eq!(error.to_string(), "environment variable EFIR_NAME is not Unicode text");
 }
 
 #[test]
 fn printed_settings_are_complete_load_again_and_hide_secrets() {
-    let settings = load(
-        "password = 'hunter2'\n[limits]\nbytes = 7",
-        &[],
-        &Flags::default(),
-    )
-    .unwrap();
+    let settings = load("password = 'hunter2'\n[limits]\nbytes = 7", &[], &Flags::default()).unwrap();
     assert_eq!(settings.password.as_ref().unwrap().expose(), "hunter2");
     let text = to_toml(&settings).unwrap();
-    assert!(
-        !text.contains("hunter2") && !format!("{settings:?}").contains("hunter2"),
-        "{text}"
-    );
+    assert!(!text.contains("hunter2") && !format!("{settings:?}").contains("hunter2"), "{text}");
     let again = load(&text, &[], &Flags::default()).unwrap();
-    assert_eq!(
-        again,
-        Sample {
-            password: Some("[redacted]".to_owned().into()),
-            ..settings
-        }
-    );
+    assert_eq!(again, Sample { password: Some("[redacted]".to_owned().into()), ..settings });
     let keys: BTreeMap<String, toml::Value> = toml::from_str(&text).unwrap();
     assert!(
-        ["name", "count", "quiet", "hosts", "limits", "strict"]
-            .iter()
-            .all(|key| keys.contains_key(*key)),
+        ["name", "count", "quiet", "hosts", "limits", "strict"].iter().all(|key| keys.contains_key(*key)),
         "{text}"
     );
 }
