@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use bytes::{BufMut, Bytes, BytesMut};
+use bytes::{Buf, BufMut, Bytes, BytesMut};
 
 use crate::codec::{
     Decode, DecodeError, Encode, EncodeError, ProtocolError, put_prefixed, take_prefixed, take_u8,
@@ -42,6 +42,9 @@ pub const GROUP_ORDER: u64 = 0x22;
 pub const NEW_GROUP_REQUEST: u64 = 0x32;
 /// TRACK_NAMESPACE_PREFIX.
 pub const TRACK_NAMESPACE_PREFIX: u64 = 0x34;
+/// HOPS, a private extension that both sides declare in SETUP: the relays a request has passed, 8 bytes each. Odd, and far from
+/// the ids of the draft and its grease.
+pub const HOPS: u64 = 0xEF1D;
 
 /// The parameters of any message; a field that is `None` is not on the wire.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -72,6 +75,9 @@ pub struct Parameters {
     pub new_group_request: Option<u64>,
     /// The new prefix of a namespace subscription.
     pub namespace_prefix: Option<Namespace>,
+    /// Private extension: ids of the relays the request has passed, nearest last; not on the wire when
+    /// empty. Whether it was negotiated is the session's to know.
+    pub hops: Vec<u64>,
     /// Known parameters that the message does not define: draft-16 ignores them, so must everybody who
     /// reads this. Kept so that a log can name them.
     pub ignored: Vec<Pair>,
@@ -108,6 +114,9 @@ const SUBSCRIPTION: &[u64] = &[
 impl Scope {
     /// The table of 10.2: is the parameter `id` defined for this message?
     pub(crate) fn allows(self, id: u64, version: Version) -> bool {
+        if id == HOPS {
+            return self.allows_hops();
+        }
         use RequestKind::{
             Fetch, Publish, PublishNamespace, Subscribe, SubscribeNamespace, SubscribeTracks,
             TrackStatus,
@@ -154,6 +163,16 @@ impl Scope {
     }
 }
 
+impl Scope {
+    fn allows_hops(self) -> bool {
+        use RequestKind::{Fetch, Subscribe, SubscribeNamespace, TrackStatus};
+        matches!(
+            self,
+            Self::Request(Subscribe | Fetch | TrackStatus | SubscribeNamespace)
+        )
+    }
+}
+
 /// How TRACK_NAMESPACE_PREFIX is written: the draft's form, or with a length as some peers do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum PrefixForm {
@@ -180,7 +199,8 @@ fn is_known(id: u64, version: Version) -> bool {
         | SUBSCRIPTION_FILTER
         | GROUP_ORDER
         | NEW_GROUP_REQUEST => true,
-        RENDEZVOUS_TIMEOUT | SUBGROUP_DELIVERY_TIMEOUT | FILL_TIMEOUT | TRACK_NAMESPACE_PREFIX => {
+        RENDEZVOUS_TIMEOUT | SUBGROUP_DELIVERY_TIMEOUT | FILL_TIMEOUT | TRACK_NAMESPACE_PREFIX
+        | HOPS => {
             !version.has_key_value_parameters()
         }
         _ => false,
@@ -191,7 +211,7 @@ fn decode_typed(id: u64, buf: &mut Bytes, form: PrefixForm) -> Result<Raw, Decod
     let version = Version::Draft18;
     Ok(match id {
         FORWARD | SUBSCRIBER_PRIORITY | GROUP_ORDER => Raw::Int(take_u8(buf)?.into()),
-        AUTHORIZATION_TOKEN | SUBSCRIPTION_FILTER => {
+        AUTHORIZATION_TOKEN | SUBSCRIPTION_FILTER | HOPS => {
             let too_long = "a parameter longer than any message";
             Raw::Content(take_prefixed(buf, version, MESSAGE_BYTES, too_long)?)
         }
@@ -307,6 +327,10 @@ impl Parameters {
                 self.authorization_tokens
                     .push(Token::from_content(content, version)?);
             }
+            (HOPS, Raw::Content(content)) if !content.is_empty() && content.len() % 8 == 0 => {
+                let ids = content.chunks_exact(8).map(|mut id: &[u8]| id.get_u64());
+                self.hops = ids.collect();
+            }
             (TRACK_NAMESPACE_PREFIX, Raw::Prefix(prefix)) => self.namespace_prefix = Some(prefix),
             (id, _) => {
                 let reason = format!("parameter {id:#x} has a value outside its range");
@@ -364,15 +388,16 @@ impl Parameters {
         let time = move |id, value: Option<Duration>| int(id, value.map(millis));
         let byte = |id, value: Option<u8>| value.map(|value| (id, Value::Byte(value)));
         let order = self.group_order.map(|order| order.to_wire() as u8);
-        let filter = self.filter.as_ref().map(|filter| Value::Filter(filter));
+        let filter = self.filter.as_ref().map(Value::Filter);
         let largest = self
             .largest_object
             .as_ref()
-            .map(|largest| Value::Location(largest));
+            .map(Value::Location);
         let prefix = self
             .namespace_prefix
             .as_ref()
-            .map(|prefix| Value::Prefix(prefix));
+            .map(Value::Prefix);
+        let hops = (!self.hops.is_empty()).then_some(Value::Hops(&self.hops));
         let tokens = self.authorization_tokens.iter();
         let single = [
             time(OBJECT_DELIVERY_TIMEOUT, self.object_delivery_timeout),
@@ -387,6 +412,7 @@ impl Parameters {
             byte(GROUP_ORDER, order),
             int(NEW_GROUP_REQUEST, self.new_group_request),
             prefix.map(|value| (TRACK_NAMESPACE_PREFIX, value)),
+            hops.map(|value| (HOPS, value)),
         ];
         let tokens = tokens.map(|token| (AUTHORIZATION_TOKEN, Value::Token(token)));
         single.into_iter().flatten().chain(tokens)
@@ -402,6 +428,7 @@ enum Value<'a> {
     Filter(&'a Filter),
     Token(&'a Token),
     Prefix(&'a Namespace),
+    Hops(&'a [u64]),
     Pair(&'a Pair),
 }
 
@@ -430,6 +457,7 @@ impl Value<'_> {
             Self::Location(location) => location.encode(&mut content, version)?,
             Self::Filter(filter) => filter.encode(&mut content, version)?,
             Self::Token(token) => token.encode(&mut content, version)?,
+            Self::Hops(ids) => ids.iter().for_each(|id| content.put_u64(*id)),
             Self::Pair(Pair {
                 value: PairValue::Bytes(value),
                 ..

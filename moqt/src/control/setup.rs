@@ -16,6 +16,8 @@ const AUTHORIZATION_TOKEN: u64 = 0x03;
 const MAX_AUTH_TOKEN_CACHE_SIZE: u64 = 0x04;
 const AUTHORITY: u64 = 0x05;
 const MOQT_IMPLEMENTATION: u64 = 0x07;
+/// Declares the private relay-path extension ([`crate::parameter::HOPS`]); its content is empty.
+const HOPS: u64 = 0xEF1D;
 
 /// The first message of a session.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -41,6 +43,8 @@ pub struct SetupOptions {
     pub max_request_id: Option<u64>,
     /// Name and version of the sender.
     pub implementation: Option<String>,
+    /// Private extension: the sender understands [`crate::Parameters::hops`].
+    pub hops: bool,
     /// Options this crate does not know: to be ignored, kept for logs.
     pub unknown: Vec<Pair>,
 }
@@ -65,6 +69,10 @@ impl SetupOptions {
                 &mut self.implementation,
                 String::from_utf8_lossy(&name).into_owned(),
             ),
+            (HOPS, PairValue::Bytes(content)) if content.is_empty() => {
+                self.hops = true;
+                Ok(())
+            }
             (id, value) => {
                 self.unknown.push(Pair { id, value });
                 Ok(())
@@ -82,6 +90,7 @@ impl SetupOptions {
             int(MAX_AUTH_TOKEN_CACHE_SIZE, self.max_auth_token_cache_size),
             bytes(AUTHORITY, &self.authority),
             bytes(MOQT_IMPLEMENTATION, &implementation),
+            bytes(HOPS, &self.hops.then(Bytes::new)),
         ]
         .into_iter()
         .flatten()
