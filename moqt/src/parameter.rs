@@ -199,10 +199,11 @@ fn is_known(id: u64, version: Version) -> bool {
         | SUBSCRIPTION_FILTER
         | GROUP_ORDER
         | NEW_GROUP_REQUEST => true,
-        RENDEZVOUS_TIMEOUT | SUBGROUP_DELIVERY_TIMEOUT | FILL_TIMEOUT | TRACK_NAMESPACE_PREFIX
-        | HOPS => {
-            !version.has_key_value_parameters()
-        }
+        RENDEZVOUS_TIMEOUT
+        | SUBGROUP_DELIVERY_TIMEOUT
+        | FILL_TIMEOUT
+        | TRACK_NAMESPACE_PREFIX
+        | HOPS => !version.has_key_value_parameters(),
         _ => false,
     }
 }
@@ -389,14 +390,8 @@ impl Parameters {
         let byte = |id, value: Option<u8>| value.map(|value| (id, Value::Byte(value)));
         let order = self.group_order.map(|order| order.to_wire() as u8);
         let filter = self.filter.as_ref().map(Value::Filter);
-        let largest = self
-            .largest_object
-            .as_ref()
-            .map(Value::Location);
-        let prefix = self
-            .namespace_prefix
-            .as_ref()
-            .map(Value::Prefix);
+        let largest = self.largest_object.as_ref().map(Value::Location);
+        let prefix = self.namespace_prefix.as_ref().map(Value::Prefix);
         let hops = (!self.hops.is_empty()).then_some(Value::Hops(&self.hops));
         let tokens = self.authorization_tokens.iter();
         let single = [

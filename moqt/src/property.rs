@@ -7,7 +7,7 @@ use bytes::{Bytes, BytesMut};
 
 use crate::codec::{DecodeError, Encode, EncodeError, ProtocolError};
 use crate::key_value::{Pair, PairIter, PairValue, decode_block, encode_block};
-use crate::location::GroupOrder;
+use crate::location::{GroupOrder, Location};
 use crate::version::Version;
 
 /// Track: publisher's OBJECT_DELIVERY_TIMEOUT in ms, 0 = none.
@@ -252,6 +252,40 @@ impl Properties {
         Ok(())
     }
 
+    /// Checks what an object at `location` may have (12.7 to 12.9, 2.5.1).
+    ///
+    /// # Errors
+    /// [`MalformedTrack`] for a broken immutable block, a gap that is repeated or reaches below zero, or
+    /// a property that only tracks may have.
+    pub fn check_object(&self, location: Location) -> Result<(), MalformedTrack> {
+        let inner = self.immutable()?.unwrap_or_default();
+        let (mut group_gaps, mut object_gaps) = (0, 0);
+        for pair in self.iter().chain(inner.iter()) {
+            match (pair.id, pair.value) {
+                (PRIOR_GROUP_ID_GAP, PairValue::Int(gap)) => {
+                    group_gaps += 1;
+                    if gap > location.group {
+                        return Err(MalformedTrack("a group gap below group 0"));
+                    }
+                }
+                (PRIOR_OBJECT_ID_GAP, PairValue::Int(gap)) => {
+                    object_gaps += 1;
+                    if gap > location.object {
+                        return Err(MalformedTrack("an object gap below object 0"));
+                    }
+                }
+                (id, _) if MANDATORY.contains(&id) => {
+                    return Err(MalformedTrack("a mandatory track property on an object"));
+                }
+                _ => {}
+            }
+        }
+        if group_gaps > 1 || object_gaps > 1 {
+            return Err(MalformedTrack("a gap given twice"));
+        }
+        Ok(())
+    }
+
     /// The block in the integers of `version`: the bytes as they came if they are in it already.
     ///
     /// # Errors
@@ -330,6 +364,23 @@ mod tests {
                 .immutable()
                 .is_err()
         );
+    }
+
+    #[test]
+    fn gaps_and_mandatory_properties_of_objects_are_checked() {
+        let check = |pair: Pair| {
+            let properties = Properties::from_pairs([pair]).unwrap();
+            properties.check_object(Location::new(5, 3)).is_ok()
+        };
+        assert!(
+            check(Pair::new(PRIOR_OBJECT_ID_GAP, 3)) && check(Pair::new(PRIOR_GROUP_ID_GAP, 5))
+        );
+        assert!(!check(Pair::new(PRIOR_OBJECT_ID_GAP, 4)));
+        assert!(!check(Pair::new(PRIOR_GROUP_ID_GAP, 6)));
+        assert!(!check(Pair::new(0x4002, 1)));
+        let gap = Pair::new(PRIOR_OBJECT_ID_GAP, 1);
+        let twice = Properties::from_pairs([gap.clone(), gap]).unwrap();
+        assert!(twice.check_object(Location::new(5, 3)).is_err());
     }
 
     #[test]

@@ -17,7 +17,10 @@ impl ReasonPhrase {
     /// A phrase, cut at the last character that fits [`REASON_BYTES`].
     pub fn new(text: impl Into<String>) -> Self {
         let mut text = text.into();
-        text.truncate(text.floor_char_boundary(REASON_BYTES));
+        let fits = (0..=REASON_BYTES.min(text.len()))
+            .rev()
+            .find(|end| text.is_char_boundary(*end));
+        text.truncate(fits.unwrap_or_default());
         Self(text.into())
     }
 

@@ -24,6 +24,19 @@ pub struct GoAway {
 }
 
 impl GoAway {
+    /// Checks what only the receiver knows: on which stream it came.
+    ///
+    /// # Errors
+    /// PROTOCOL_VIOLATION for a Request ID anywhere but on the control stream.
+    pub fn validate_stream(&self, is_control: bool) -> Result<(), ProtocolError> {
+        if self.request_id.is_some() && !is_control {
+            return Err(ProtocolError::violation(
+                "a request id in GOAWAY on a request stream",
+            ));
+        }
+        Ok(())
+    }
+
     /// Checks what only the receiver knows: who sent it.
     ///
     /// # Errors
