@@ -49,13 +49,18 @@ impl Address {
     /// `host:port`, with brackets around an IPv6 literal; the port is always there.
     #[must_use]
     pub fn authority(&self) -> String {
-        if self.host.contains(':') { format!("[{}]:{}", self.host, self.port) } else { format!("{}:{}", self.host, self.port) }
+        if self.host.contains(':') {
+            format!("[{}]:{}", self.host, self.port)
+        } else {
+            format!("{}:{}", self.host, self.port)
+        }
     }
 
     /// Whether the host is this machine by name or literal.
     #[must_use]
     pub fn is_localhost(&self) -> bool {
-        self.host.eq_ignore_ascii_case("localhost") || self.host.parse::<std::net::IpAddr>().is_ok_and(|ip| ip.is_loopback())
+        self.host.eq_ignore_ascii_case("localhost")
+            || self.host.parse::<std::net::IpAddr>().is_ok_and(|ip| ip.is_loopback())
     }
 }
 
@@ -92,7 +97,8 @@ fn split_authority(authority: &str, text: &str) -> Result<(String, u16), Address
     } else {
         let at = authority.find(':').unwrap_or(authority.len());
         let (name, port) = authority.split_at(at);
-        let valid = !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_'));
+        let valid = !name.is_empty()
+            && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_'));
         (if valid { name } else { return Err(host_error()) }, port)
     };
     let port = match port.strip_prefix(':') {

@@ -10,8 +10,8 @@ use quinn::VarInt;
 use tokio::sync::OwnedSemaphorePermit;
 
 use crate::connection::{
-    BidiStream, BoxFuture, CANCELLED, Connection, ConnectionError, ConnectionInfo, ConnectionStats, DatagramError, ReadError, RecvStream,
-    SendStream, WriteError,
+    BidiStream, BoxFuture, CANCELLED, Connection, ConnectionError, ConnectionInfo, ConnectionStats, DatagramError,
+    ReadError, RecvStream, SendStream, WriteError,
 };
 
 /// A raw QUIC connection; holds its place in the endpoint's connection limit.
@@ -115,7 +115,10 @@ impl QuicSendStream {
 
 impl Debug for QuicSendStream {
     fn fmt(&self, f: &mut Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("QuicSendStream").field("id", &self.inner.id()).field("ended", &self.ended).finish_non_exhaustive()
+        f.debug_struct("QuicSendStream")
+            .field("id", &self.inner.id())
+            .field("ended", &self.ended)
+            .finish_non_exhaustive()
     }
 }
 
@@ -244,9 +247,10 @@ pub(crate) fn connection_stats(connection: &quinn::Connection) -> ConnectionStat
 
 pub(crate) fn connection_error(error: quinn::ConnectionError) -> ConnectionError {
     match error {
-        quinn::ConnectionError::ApplicationClosed(close) => {
-            ConnectionError::Closed { code: close.error_code.into_inner(), reason: String::from_utf8_lossy(&close.reason).into_owned() }
-        }
+        quinn::ConnectionError::ApplicationClosed(close) => ConnectionError::Closed {
+            code: close.error_code.into_inner(),
+            reason: String::from_utf8_lossy(&close.reason).into_owned(),
+        },
         quinn::ConnectionError::LocallyClosed => ConnectionError::LocallyClosed,
         quinn::ConnectionError::TimedOut => ConnectionError::TimedOut,
         other => ConnectionError::Transport(other.to_string()),
@@ -273,6 +277,8 @@ fn read_error(error: quinn::ReadError) -> ReadError {
     match error {
         quinn::ReadError::Reset(code) => ReadError::Reset(code.into_inner()),
         quinn::ReadError::ConnectionLost(error) => ReadError::Connection(connection_error(error)),
-        quinn::ReadError::ClosedStream | quinn::ReadError::IllegalOrderedRead | quinn::ReadError::ZeroRttRejected => ReadError::Closed,
+        quinn::ReadError::ClosedStream | quinn::ReadError::IllegalOrderedRead | quinn::ReadError::ZeroRttRejected => {
+            ReadError::Closed
+        }
     }
 }

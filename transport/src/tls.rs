@@ -8,7 +8,9 @@ use quinn::crypto::rustls::{QuicClientConfig, QuicServerConfig};
 use quinn::{AckFrequencyConfig, IdleTimeout, MtuDiscoveryConfig, TransportConfig, VarInt};
 use rustls::client::WebPkiServerVerifier;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
-use rustls::crypto::ring::cipher_suite::{TLS13_AES_128_GCM_SHA256, TLS13_AES_256_GCM_SHA384, TLS13_CHACHA20_POLY1305_SHA256};
+use rustls::crypto::ring::cipher_suite::{
+    TLS13_AES_128_GCM_SHA256, TLS13_AES_256_GCM_SHA384, TLS13_CHACHA20_POLY1305_SHA256,
+};
 use rustls::crypto::{CryptoProvider, verify_tls12_signature, verify_tls13_signature};
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
@@ -16,6 +18,7 @@ use rustls::server::ResolvesServerCert;
 use rustls::{CertificateError, DigitallySignedStruct, RootCertStore, SignatureScheme};
 use sha2::{Digest, Sha256};
 
+use crate::address::Address;
 use crate::connection::Side;
 use crate::limit;
 
@@ -29,8 +32,26 @@ pub enum TrustSettings {
     /// Exactly the leaf certificates with these SHA-256 hashes of their DER form, as a browser's `serverCertificateHashes`.
     /// Names are not compared.
     CertificateHashes(Vec<[u8; 32]>),
+    /// For servers on this machine, by name or literal: the development certificates that servers of the same user announce
+    /// in this directory, read at each dial. Otherwise, and without any, as `System`.
+    Development {
+        /// Where servers leave their hashes, one file per port.
+        directory: PathBuf,
+    },
     /// Any. For experiments: the peer may be anyone.
     Insecure,
+}
+
+impl TrustSettings {
+    /// What is to be trusted at `address` now.
+    pub(crate) fn resolve(&self, address: &Address) -> Result<Self, certs::CertificateError> {
+        let Self::Development { directory } = self else { return Ok(self.clone()) };
+        if !address.is_localhost() {
+            return Ok(Self::System);
+        }
+        let hashes = certs::development_hashes(directory, address.port)?;
+        Ok(if hashes.is_empty() { Self::System } else { Self::CertificateHashes(hashes) })
+    }
 }
 
 /// Limits of one connection; the defaults are those of a server that faces viewers.
@@ -66,6 +87,9 @@ impl Default for ConnectionSettings {
 /// Why no TLS configuration could be made; the caller's settings are at fault.
 #[derive(Debug, thiserror::Error)]
 pub enum TlsError {
+    /// What a server on this machine announced about its certificate cannot be read.
+    #[error(transparent)]
+    Development(#[from] certs::CertificateError),
     /// The trust file cannot be read or holds no certificate.
     #[error("cannot read trusted certificates from {path}: {reason}", path = path.display())]
     TrustFile {
@@ -157,7 +181,7 @@ fn transport_config(settings: &ConnectionSettings, side: Side) -> Result<Arc<Tra
 
 fn verifier(trust: &TrustSettings) -> Result<Arc<dyn ServerCertVerifier>, TlsError> {
     let policy = match trust {
-        TrustSettings::System => return web_pki(system_roots()?),
+        TrustSettings::System | TrustSettings::Development { .. } => return web_pki(system_roots()?),
         TrustSettings::Ca(path) => return web_pki(file_roots(path)?),
         TrustSettings::CertificateHashes(hashes) if hashes.is_empty() => return Err(TlsError::NoHashes),
         TrustSettings::CertificateHashes(hashes) => LeafPolicy::Hashes(hashes.clone()),

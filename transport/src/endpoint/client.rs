@@ -34,7 +34,11 @@ pub struct ClientSettings {
 
 impl Default for ClientSettings {
     fn default() -> Self {
-        Self { versions: vec![Version::Draft18], dial_timeout: limit::DIAL_TIMEOUT, connection: ConnectionSettings::default() }
+        Self {
+            versions: vec![Version::Draft18],
+            dial_timeout: limit::DIAL_TIMEOUT,
+            connection: ConnectionSettings::default(),
+        }
     }
 }
 
@@ -141,7 +145,8 @@ impl ClientEndpoint {
             Scheme::WebTransport => vec![ALPN_HTTP3.to_vec()],
             Scheme::Quic => self.settings.versions.iter().map(|version| version.alpn().into()).collect(),
         };
-        let config = client_config(trust, alpn, &self.settings.connection)?;
+        let trust = trust.resolve(address).map_err(TlsError::from)?;
+        let config = client_config(&trust, alpn, &self.settings.connection)?;
         let target = || DialError::NoAnswer { target: format!("{} ({address})", address.authority()) };
         timeout(self.settings.dial_timeout, self.race(address, &config)).await.unwrap_or_else(|_| Err(target()))
     }
@@ -176,25 +181,40 @@ impl ClientEndpoint {
                 Err(error) => failure = Some(failure.filter(|first| first.weight() >= error.weight()).unwrap_or(error)),
             }
         }
-        Err(failure.unwrap_or_else(|| DialError::Resolve { host: address.host.clone(), reason: "it has no address".into() }))
+        Err(failure
+            .unwrap_or_else(|| DialError::Resolve { host: address.host.clone(), reason: "it has no address".into() }))
     }
 
-    async fn attempt(&self, address: &Address, target: SocketAddr, config: quinn::ClientConfig) -> Result<Arc<dyn Connection>, DialError> {
+    async fn attempt(
+        &self,
+        address: &Address,
+        target: SocketAddr,
+        config: quinn::ClientConfig,
+    ) -> Result<Arc<dyn Connection>, DialError> {
         let unreachable = |reason: String| DialError::Unreachable { address: target, reason };
         let endpoint = if target.is_ipv4() { &self.v4 } else { &self.v6 };
         let endpoint = endpoint.as_ref().ok_or_else(|| unreachable("no socket of that address family".into()))?;
-        let connecting = endpoint.connect_with(config, target, &address.host).map_err(|error| unreachable(error.to_string()))?;
+        let connecting =
+            endpoint.connect_with(config, target, &address.host).map_err(|error| unreachable(error.to_string()))?;
         let connection = connecting.await.map_err(|error| self.handshake_failure(target, address, error))?;
         match address.scheme {
             Scheme::WebTransport => {
-                let session = webtransport::connect(connection, address.authority(), address.path.clone(), self.settings.versions.clone());
+                let session = webtransport::connect(
+                    connection,
+                    address.authority(),
+                    address.path.clone(),
+                    self.settings.versions.clone(),
+                );
                 Ok(Arc::new(session.await.map_err(|failure| self.connect_failure(target, failure))?))
             }
             Scheme::Quic => {
                 let version = chosen_alpn(&connection).and_then(|alpn| Version::from_alpn(&alpn));
                 let info = ConnectionInfo {
                     peer: target,
-                    version: version.ok_or_else(|| DialError::NoCommonProtocol { address: target, offered: self.offered(address) })?,
+                    version: version.ok_or_else(|| DialError::NoCommonProtocol {
+                        address: target,
+                        offered: self.offered(address),
+                    })?,
                     kind: TransportKind::Quic,
                     path: String::new(),
                     authority: address.authority(),
@@ -217,7 +237,9 @@ impl ClientEndpoint {
         };
         let code = u64::from(code);
         match alert(code) {
-            Some(AlertDescription::NoApplicationProtocol) => DialError::NoCommonProtocol { address: target, offered: self.offered(address) },
+            Some(AlertDescription::NoApplicationProtocol) => {
+                DialError::NoCommonProtocol { address: target, offered: self.offered(address) }
+            }
             Some(alert) if is_about_certificate(alert) => DialError::Certificate { address: target, reason: text },
             Some(alert) => failed(format!("TLS alert {alert:?}: {text}")),
             None if code == CONNECTION_REFUSED => DialError::Refused { address: target },
@@ -230,9 +252,14 @@ impl ClientEndpoint {
             ConnectFailure::Refused(status) => DialError::Rejected { address: target, status },
             ConnectFailure::NoWebTransport | ConnectFailure::NoCommonVersion => {
                 let versions: Vec<_> = self.settings.versions.iter().map(|version| version.alpn()).collect();
-                DialError::NoCommonProtocol { address: target, offered: format!("WebTransport with {}", versions.join(", ")) }
+                DialError::NoCommonProtocol {
+                    address: target,
+                    offered: format!("WebTransport with {}", versions.join(", ")),
+                }
             }
-            ConnectFailure::Http3(_) | ConnectFailure::Connection(_) => DialError::Failed { address: target, reason: failure.to_string() },
+            ConnectFailure::Http3(_) | ConnectFailure::Connection(_) => {
+                DialError::Failed { address: target, reason: failure.to_string() }
+            }
         }
     }
 
@@ -289,6 +316,10 @@ async fn resolve(address: &Address) -> Result<Vec<SocketAddr>, DialError> {
         return Ok(vec![SocketAddr::new(ip, port)]);
     }
     let error = |reason: String| DialError::Resolve { host: address.host.clone(), reason };
-    let found: Vec<_> = lookup_host((address.host.as_str(), port)).await.map_err(|e| error(e.to_string()))?.take(limit::MAX_DIAL_ADDRESSES).collect();
+    let found: Vec<_> = lookup_host((address.host.as_str(), port))
+        .await
+        .map_err(|e| error(e.to_string()))?
+        .take(limit::MAX_DIAL_ADDRESSES)
+        .collect();
     if found.is_empty() { Err(error("it has no address".into())) } else { Ok(found) }
 }

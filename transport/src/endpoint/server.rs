@@ -86,7 +86,10 @@ pub struct ServerEndpoint {
 
 impl Debug for ServerEndpoint {
     fn fmt(&self, f: &mut Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("ServerEndpoint").field("addresses", &self.local_addresses()).field("settings", &self.settings).finish_non_exhaustive()
+        f.debug_struct("ServerEndpoint")
+            .field("addresses", &self.local_addresses())
+            .field("settings", &self.settings)
+            .finish_non_exhaustive()
     }
 }
 
@@ -302,7 +305,8 @@ impl Incoming {
         drop(handshake);
         let alpn = chosen_alpn(&connection).ok_or(AcceptError::UnknownProtocol)?;
         if alpn == ALPN_HTTP3 {
-            let session = webtransport::serve(connection, versions, service, permit).await.map_err(AcceptError::Http3)?;
+            let session =
+                webtransport::serve(connection, versions, service, permit).await.map_err(AcceptError::Http3)?;
             return Ok(session.map_or(Accepted::HttpDone, |session| Accepted::Session(Arc::new(session))));
         }
         let version = Version::from_alpn(&alpn).ok_or(AcceptError::UnknownProtocol)?;

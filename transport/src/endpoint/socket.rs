@@ -28,7 +28,9 @@ fn grow_buffers(socket: &Socket, address: SocketAddr) {
             Ok(got) => {
                 tracing::warn!(%address, direction, wanted, got, "the system clamped a UDP socket buffer: bursts may be lost (raise net.core.rmem_max and wmem_max)");
             }
-            Err(error) => tracing::warn!(%address, direction, wanted, %error, "cannot size a UDP socket buffer: bursts may be lost"),
+            Err(error) => {
+                tracing::warn!(%address, direction, wanted, %error, "cannot size a UDP socket buffer: bursts may be lost")
+            }
         }
     }
 }

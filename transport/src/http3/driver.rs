@@ -67,7 +67,17 @@ impl Driver {
         bidi: mpsc::Sender<SessionBidi>,
     ) -> Self {
         let peer_settings = watch::Sender::new(None);
-        Self { intake: Arc::new(Intake { connection, state, peer_settings, control_seen: AtomicBool::new(false), uni, bidi }), role }
+        Self {
+            intake: Arc::new(Intake {
+                connection,
+                state,
+                peer_settings,
+                control_seen: AtomicBool::new(false),
+                uni,
+                bidi,
+            }),
+            role,
+        }
     }
 
     /// Drives the connection to its end and tells the session why it ended.
@@ -115,7 +125,11 @@ impl Intake {
     }
 
     /// A close capsule may have arrived together with the end of the connection: the session's own future gets to read it.
-    async fn last_words(&self, bidi: &mut FuturesUnordered<IntakeFuture<'_>>, error: quinn::ConnectionError) -> Http3Error {
+    async fn last_words(
+        &self,
+        bidi: &mut FuturesUnordered<IntakeFuture<'_>>,
+        error: quinn::ConnectionError,
+    ) -> Http3Error {
         // Every stream of a lost connection fails at once, so this ends as fast as the futures can be polled.
         let drained = async { while bidi.next().await.is_some() {} };
         let _ = timeout(LAST_WORDS, drained).await;
@@ -133,7 +147,9 @@ impl Intake {
         let mut reader = FrameReader::new(QuicRecvStream::with_drop_code(recv, STREAM_CREATION_ERROR));
         let Some(kind) = in_time(reader.stream_type()).await? else { return Ok(()) };
         match kind {
-            CONTROL_STREAM if self.control_seen.swap(true, Ordering::Relaxed) => Err(Http3Error::UnexpectedFrame("second control stream")),
+            CONTROL_STREAM if self.control_seen.swap(true, Ordering::Relaxed) => {
+                Err(Http3Error::UnexpectedFrame("second control stream"))
+            }
             CONTROL_STREAM => self.read_control(reader).await,
             QPACK_ENCODER_STREAM | QPACK_DECODER_STREAM => discard(reader).await,
             WEBTRANSPORT_UNI_STREAM => {
@@ -255,6 +271,10 @@ fn ignore_stream_end<T>(outcome: Result<Option<T>, Http3Error>) -> Result<Option
 /// QPACK streams carry nothing while the dynamic table is off, yet must stay open.
 async fn discard(mut reader: FrameReader) -> Result<(), Http3Error> {
     let recv = reader.stream_mut();
-    while ignore_stream_end(crate::connection::read_chunk(recv, limit::HTTP3_READ_CHUNK).await.map_err(Http3Error::from))?.is_some() {}
+    while ignore_stream_end(
+        crate::connection::read_chunk(recv, limit::HTTP3_READ_CHUNK).await.map_err(Http3Error::from),
+    )?
+    .is_some()
+    {}
     Ok(())
 }

@@ -95,7 +95,8 @@ mod tests {
 
     #[test]
     fn fields_survive_a_round_trip() {
-        let fields = [(":method", "GET"), (":path", "/live?x=1"), ("x-long", "a value that is not in the static table")];
+        let fields =
+            [(":method", "GET"), (":path", "/live?x=1"), ("x-long", "a value that is not in the static table")];
         let [_, section] = headers_frame(fields);
         let decoded = Fields::decode(&section).unwrap();
         assert_eq!(decoded.iter().count(), 3);

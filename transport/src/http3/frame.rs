@@ -98,7 +98,11 @@ impl FrameReader {
             }
             if !ready!(self.poll_fill(cx))? {
                 let inside = !self.buffer.is_empty() || self.data_left > 0 || self.skip_left > 0;
-                return Poll::Ready(if inside { Err(Http3Error::Frame("stream ended inside a frame")) } else { Ok(None) });
+                return Poll::Ready(if inside {
+                    Err(Http3Error::Frame("stream ended inside a frame"))
+                } else {
+                    Ok(None)
+                });
             }
         }
     }
@@ -131,7 +135,9 @@ impl FrameReader {
                 return Ok(Parsed::Frame(Frame::Data(self.buffer.split_to(taken).freeze())));
             }
             let mut view: &[u8] = &self.buffer;
-            let (Some(kind), Some(length)) = (view.get_varint(), view.get_varint()) else { return Ok(Parsed::NeedMore) };
+            let (Some(kind), Some(length)) = (view.get_varint(), view.get_varint()) else {
+                return Ok(Parsed::NeedMore);
+            };
             let (kind, length, head) = (kind.into_inner(), length.into_inner(), self.buffer.len() - view.len());
             match kind {
                 DATA => self.data_left = length,
@@ -141,7 +147,9 @@ impl FrameReader {
                     self.buffer.advance(head);
                     return Ok(Parsed::Frame(Frame::WebTransport(length)));
                 }
-                kind if RESERVED.contains(&kind) => return Err(Http3Error::UnexpectedFrame("frame type reserved by HTTP/3")),
+                kind if RESERVED.contains(&kind) => {
+                    return Err(Http3Error::UnexpectedFrame("frame type reserved by HTTP/3"));
+                }
                 _ => self.skip_left = length,
             }
             self.buffer.advance(head);
@@ -150,7 +158,10 @@ impl FrameReader {
 
     fn parse_whole(&mut self, kind: u64, head: usize, length: u64) -> Result<Parsed, Http3Error> {
         let most = if kind == HEADERS { limit::MAX_FIELD_SECTION } else { limit::MAX_SETTINGS_FRAME };
-        let length = usize::try_from(length).ok().filter(|length| *length <= most).ok_or(Http3Error::FrameTooLarge { limit: most })?;
+        let length = usize::try_from(length)
+            .ok()
+            .filter(|length| *length <= most)
+            .ok_or(Http3Error::FrameTooLarge { limit: most })?;
         if self.buffer.len() < head + length {
             return Ok(Parsed::NeedMore);
         }

@@ -45,7 +45,8 @@ impl RequestHead {
         *request.uri_mut() = uri(fields)?;
         *request.version_mut() = Version::HTTP_3;
         for (name, value) in fields.iter().filter(|(name, _)| !name.starts_with(':')) {
-            let name = HeaderName::from_lowercase(name.as_bytes()).map_err(|_| Http3Error::Message("header name is invalid"))?;
+            let name = HeaderName::from_lowercase(name.as_bytes())
+                .map_err(|_| Http3Error::Message("header name is invalid"))?;
             let value = HeaderValue::from_str(value).map_err(|_| Http3Error::Message("header value is invalid"))?;
             request.headers_mut().append(name, value);
         }
@@ -55,7 +56,8 @@ impl RequestHead {
 
 fn uri(fields: &Fields) -> Result<Uri, Http3Error> {
     let path = fields.get(":path").ok_or(Http3Error::Message(":path is missing"))?;
-    let authority = fields.get(":authority").or_else(|| fields.get("host")).ok_or(Http3Error::Message(":authority is missing"))?;
+    let authority =
+        fields.get(":authority").or_else(|| fields.get("host")).ok_or(Http3Error::Message(":authority is missing"))?;
     let invalid = |_| Http3Error::Message(":path, :scheme or :authority is invalid");
     let mut parts = http::uri::Parts::default();
     parts.scheme = Some(Scheme::try_from(fields.get(":scheme").unwrap_or("https")).map_err(invalid)?);
@@ -76,7 +78,8 @@ mod tests {
 
     #[test]
     fn a_get_becomes_an_http_request() {
-        let fields = [(":method", "GET"), (":scheme", "https"), (":authority", "a:1"), (":path", "/x?y=1"), ("accept", "*/*")];
+        let fields =
+            [(":method", "GET"), (":scheme", "https"), (":authority", "a:1"), (":path", "/x?y=1"), ("accept", "*/*")];
         let Ok(RequestHead::Plain(request)) = parse(&fields) else { panic!("not a plain request") };
         assert_eq!(request.uri().path(), "/x");
         assert_eq!(request.uri().query(), Some("y=1"));
@@ -86,10 +89,18 @@ mod tests {
 
     #[test]
     fn extended_connect_keeps_what_webtransport_needs() {
-        let fields =
-            [(":method", "CONNECT"), (":protocol", "webtransport"), (":authority", "a:1"), (":path", "/live"), ("wt-available-protocols", "\"x\"")];
+        let fields = [
+            (":method", "CONNECT"),
+            (":protocol", "webtransport"),
+            (":authority", "a:1"),
+            (":path", "/live"),
+            ("wt-available-protocols", "\"x\""),
+        ];
         let Ok(RequestHead::Connect(head)) = parse(&fields) else { panic!("not a CONNECT") };
-        assert_eq!((head.protocol.as_str(), head.path.as_str(), head.available_protocols.as_str()), ("webtransport", "/live", "\"x\""));
+        assert_eq!(
+            (head.protocol.as_str(), head.path.as_str(), head.available_protocols.as_str()),
+            ("webtransport", "/live", "\"x\"")
+        );
     }
 
     #[test]

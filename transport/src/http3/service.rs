@@ -58,12 +58,22 @@ pub(crate) async fn respond_empty(mut send: QuicSendStream, status: u16) -> Resu
     Ok(())
 }
 
-async fn write_head(send: &mut QuicSendStream, status: StatusCode, headers: &HeaderMap, length: Option<u64>) -> Result<(), Http3Error> {
+async fn write_head(
+    send: &mut QuicSendStream,
+    status: StatusCode,
+    headers: &HeaderMap,
+    length: Option<u64>,
+) -> Result<(), Http3Error> {
     // Values that are not text cannot be encoded here; connection headers mean nothing in HTTP/3 (RFC 9114 section 4.2).
     let forbidden = [header::CONNECTION, header::TRANSFER_ENCODING, header::UPGRADE];
-    let sent = headers.iter().filter(|(name, _)| !forbidden.contains(name)).filter_map(|(name, value)| Some((name.as_str(), value.to_str().ok()?)));
+    let sent = headers
+        .iter()
+        .filter(|(name, _)| !forbidden.contains(name))
+        .filter_map(|(name, value)| Some((name.as_str(), value.to_str().ok()?)));
     let length = length.filter(|_| !headers.contains_key(header::CONTENT_LENGTH)).map(|length| length.to_string());
-    let fields = std::iter::once((":status", status.as_str())).chain(sent).chain(length.as_deref().map(|length| ("content-length", length)));
+    let fields = std::iter::once((":status", status.as_str()))
+        .chain(sent)
+        .chain(length.as_deref().map(|length| ("content-length", length)));
     let mut frame = headers_frame(fields);
     Ok(write_all_chunks(send, &mut frame).await?)
 }
@@ -111,7 +121,10 @@ impl http_body::Body for RequestBody {
     type Data = Bytes;
     type Error = Http3Error;
 
-    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<http_body::Frame<Bytes>, Http3Error>>> {
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<http_body::Frame<Bytes>, Http3Error>>> {
         if self.ended {
             return Poll::Ready(None);
         }

@@ -58,7 +58,8 @@ impl CloseCapsule {
 /// A DATA frame with the close capsule. Codes beyond 32 bits and reasons beyond 1024 bytes are cut.
 pub(crate) fn close_frame(code: u64, reason: &str) -> [Bytes; 3] {
     let code = u32::try_from(code).unwrap_or(u32::MAX);
-    let end = (0..=reason.len().min(limit::MAX_CLOSE_REASON)).rev().find(|end| reason.is_char_boundary(*end)).unwrap_or(0);
+    let end =
+        (0..=reason.len().min(limit::MAX_CLOSE_REASON)).rev().find(|end| reason.is_char_boundary(*end)).unwrap_or(0);
     let reason = &reason[..end];
     let mut payload = BytesMut::with_capacity(4 + reason.len());
     payload.extend_from_slice(&code.to_be_bytes());

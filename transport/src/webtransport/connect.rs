@@ -8,11 +8,13 @@ use tokio::time::timeout;
 use super::capsule::{CapsuleReader, close_frame};
 use super::negotiation;
 use super::state::{SessionState, session_error};
+use crate::connection::SendStream;
 use crate::connection::{ConnectionError, stopped, write_all_chunks};
-use crate::http3::{ConnectHead, Fields, Frame, FrameReader, Http3Error, NO_ERROR, PeerSettings, headers_frame, respond_empty};
+use crate::http3::{
+    ConnectHead, Fields, Frame, FrameReader, Http3Error, NO_ERROR, PeerSettings, headers_frame, respond_empty,
+};
 use crate::limit;
 use crate::quic::{QuicRecvStream, QuicSendStream, connection_error, varint};
-use crate::connection::SendStream;
 
 /// What the exchange agreed on.
 #[derive(Debug)]
@@ -71,7 +73,8 @@ impl ServerConnect {
             return respond_empty(send, 429).await;
         }
         let protocol = negotiation::quoted(version);
-        let fields = [(":status", "200"), ("sec-webtransport-http3-draft", "draft02"), ("wt-protocol", protocol.as_str())];
+        let fields =
+            [(":status", "200"), ("sec-webtransport-http3-draft", "draft02"), ("wt-protocol", protocol.as_str())];
         write_all_chunks(&mut send, &mut headers_frame(fields)).await?;
         announce(&self.established, Established { id, version, path: head.path, authority: head.authority });
         hold(connection, state, send, reader).await
@@ -108,7 +111,10 @@ impl ClientConnect {
             Ok((send, reader, version)) => {
                 let id = send.id();
                 state.open(id);
-                announce(&self.established, Ok(Established { id, version, path: self.path.clone(), authority: self.authority.clone() }));
+                announce(
+                    &self.established,
+                    Ok(Established { id, version, path: self.path.clone(), authority: self.authority.clone() }),
+                );
                 hold(connection, state, send, reader).await
             }
             Err(failure) => {
@@ -173,7 +179,12 @@ fn announce<T>(waiting: &Mutex<Option<oneshot::Sender<T>>>, outcome: T) {
 }
 
 /// Keeps the CONNECT stream open for the life of the session, then closes the connection under it.
-async fn hold(connection: &quinn::Connection, state: &SessionState, mut send: QuicSendStream, mut reader: FrameReader) -> Result<(), Http3Error> {
+async fn hold(
+    connection: &quinn::Connection,
+    state: &SessionState,
+    mut send: QuicSendStream,
+    mut reader: FrameReader,
+) -> Result<(), Http3Error> {
     tokio::select! {
         biased;
         reason = read_close(&mut reader) => state.end(reason?),
@@ -210,7 +221,12 @@ async fn read_close(reader: &mut FrameReader) -> Result<ConnectionError, Http3Er
 }
 
 /// Sends the close capsule and waits until the peer has it: it acknowledges the end of the stream, ends its own half or closes.
-async fn tell_close(send: &mut QuicSendStream, reader: &mut FrameReader, code: u64, reason: &str) -> Result<(), Http3Error> {
+async fn tell_close(
+    send: &mut QuicSendStream,
+    reader: &mut FrameReader,
+    code: u64,
+    reason: &str,
+) -> Result<(), Http3Error> {
     write_all_chunks(send, &mut close_frame(code, reason)).await?;
     send.finish()?;
     tokio::select! {

@@ -17,8 +17,8 @@ use tokio::task::JoinHandle;
 use wtransport_proto::bytes::BytesReader;
 
 use crate::connection::{
-    BidiStream, BoxFuture, Connection, ConnectionError, ConnectionInfo, ConnectionStats, DatagramError, RecvStream, SendStream, Side,
-    TransportKind,
+    BidiStream, BoxFuture, Connection, ConnectionError, ConnectionInfo, ConnectionStats, DatagramError, RecvStream,
+    SendStream, Side, TransportKind,
 };
 use crate::http3::{Driver, HttpService, NO_ERROR, Role, SessionBidi, SessionUni, varints};
 use crate::limit;
@@ -108,7 +108,12 @@ impl Started {
         Self { connection, driver: DriverTask { task, state: Arc::clone(&state) }, state, uni, bidi }
     }
 
-    fn into_connection(self, established: Established, side: Side, permit: Option<OwnedSemaphorePermit>) -> WebTransportConnection {
+    fn into_connection(
+        self,
+        established: Established,
+        side: Side,
+        permit: Option<OwnedSemaphorePermit>,
+    ) -> WebTransportConnection {
         let Established { id, version, path, authority } = established;
         let peer = self.connection.remote_address();
         WebTransportConnection {
@@ -142,7 +147,10 @@ impl Drop for DriverTask {
 
 impl WebTransportConnection {
     /// Runs `operation` unless the session is over or ends first.
-    async fn while_open<T>(&self, operation: impl Future<Output = Result<T, ConnectionError>>) -> Result<T, ConnectionError> {
+    async fn while_open<T>(
+        &self,
+        operation: impl Future<Output = Result<T, ConnectionError>>,
+    ) -> Result<T, ConnectionError> {
         tokio::select! {
             biased;
             reason = self.state.ended() => Err(reason),
@@ -170,7 +178,8 @@ impl Connection for WebTransportConnection {
     fn open_uni(&self) -> BoxFuture<'_, Result<Box<dyn SendStream>, ConnectionError>> {
         Box::pin(self.while_open(async {
             let send = self.connection.open_uni().await.map_err(connection_error)?;
-            Ok(Box::new(SessionSendStream::new(send, self.prefix(UNI_PREFIX), Arc::clone(&self.state))) as Box<dyn SendStream>)
+            Ok(Box::new(SessionSendStream::new(send, self.prefix(UNI_PREFIX), Arc::clone(&self.state)))
+                as Box<dyn SendStream>)
         }))
     }
 

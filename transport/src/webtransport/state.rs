@@ -13,9 +13,14 @@ use super::code;
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Phase {
     Waiting,
-    Open { id: u64 },
+    Open {
+        id: u64,
+    },
     /// Closed here; the peer has yet to be told.
-    Closing { code: u64, reason: String },
+    Closing {
+        code: u64,
+        reason: String,
+    },
     Ended(ConnectionError),
 }
 
@@ -143,7 +148,9 @@ pub(crate) fn session_error(error: ConnectionError) -> ConnectionError {
     match error {
         // Closing the connection without a capsule closes the session with code 0 (WebTransport section 6).
         ConnectionError::Closed { code: NO_ERROR, reason } => ConnectionError::Closed { code: 0, reason },
-        ConnectionError::Closed { code, reason } => ConnectionError::Transport(format!("peer closed HTTP/3 with error {code:#x}: {reason}")),
+        ConnectionError::Closed { code, reason } => {
+            ConnectionError::Transport(format!("peer closed HTTP/3 with error {code:#x}: {reason}"))
+        }
         other => other,
     }
 }

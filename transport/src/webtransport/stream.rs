@@ -44,7 +44,11 @@ impl SendStream for SessionSendStream {
         if let Some(reason) = self.state.over() {
             return Poll::Ready(Err(WriteError::Connection(reason)));
         }
-        let outcome = if self.prefix.is_empty() { self.inner.poll_write_chunks(cx, chunks) } else { self.poll_write_first(cx, chunks) };
+        let outcome = if self.prefix.is_empty() {
+            self.inner.poll_write_chunks(cx, chunks)
+        } else {
+            self.poll_write_first(cx, chunks)
+        };
         outcome.map_err(|error| self.state.write_error(error))
     }
 
