@@ -1,0 +1,295 @@
+//! The future that moves a session: opens and reads request streams, writes the control stream, sorts incoming data streams.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use bytes::Bytes;
+use futures_util::StreamExt;
+use futures_util::future::{Either, select};
+use futures_util::stream::FuturesUnordered;
+use moqt::session::RequestKey;
+use moqt::{ProtocolError, SessionErrorCode};
+use tokio::sync::mpsc;
+use tokio::time::{Instant, sleep_until, timeout};
+
+use super::error::SessionError;
+use super::shared::{DataEvent, Outgoing, Shared};
+use super::streams;
+use crate::connection::{BidiStream, BoxFuture, ConnectionError, RecvStream, SendStream, read_chunk, write_all};
+use super::limit;
+
+/// Moves one session; resolves to why it ended. The caller polls or spawns it; nothing else runs behind the caller.
+///
+/// Dropping it closes the connection with NO_ERROR.
+pub struct Driver {
+    shared: Arc<Shared>,
+    future: Pin<Box<dyn Future<Output = SessionError> + Send>>,
+}
+
+impl Driver {
+    pub(super) fn new(shared: Arc<Shared>) -> Self {
+        let future = Box::pin(run(shared.clone()));
+        Self { shared, future }
+    }
+}
+
+impl Future for Driver {
+    type Output = SessionError;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<SessionError> {
+        self.future.as_mut().poll(cx)
+    }
+}
+
+impl Drop for Driver {
+    fn drop(&mut self) {
+        self.shared.end(SessionError::Local("session driver dropped".to_owned()));
+    }
+}
+
+impl std::fmt::Debug for Driver {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Driver").field("peer", &self.shared.connection.info().peer).finish_non_exhaustive()
+    }
+}
+
+/// The driver's own loop. Stream tasks are futures inside it, so they end with it.
+async fn run(shared: Arc<Shared>) -> SessionError {
+    let connection = shared.connection.clone();
+    // Control and request streams live as long as the session and its requests; data streams only until they are handed on.
+    let mut requests: FuturesUnordered<BoxFuture<'static, ()>> = FuturesUnordered::new();
+    let mut arrivals: FuturesUnordered<BoxFuture<'static, ()>> = FuturesUnordered::new();
+    requests.push(Box::pin(write_control(shared.clone())));
+    shared.with(|_| Ok(()));
+
+    let closed = connection.closed();
+    tokio::pin!(closed);
+    let mut bidi = connection.accept_bidi();
+    let mut uni = connection.accept_uni();
+    let mut datagram = connection.read_datagram();
+    loop {
+        open_requests(&shared, &mut requests);
+        if let Some(error) = shared.error() {
+            return error;
+        }
+        let deadline = shared.lock().machine.poll_timeout().map(|at| shared.instant(at));
+        tokio::select! {
+            biased;
+            error = &mut closed => return finish(&shared, error),
+            () = shared.driver.notified() => {}
+            () = wait_until(deadline) => {
+                let now = shared.now();
+                shared.with(|state| state.machine.handle_timeout(now));
+            }
+            Some(()) = requests.next(), if !requests.is_empty() => {}
+            Some(()) = arrivals.next(), if !arrivals.is_empty() => {}
+            stream = &mut bidi, if requests.len() < limit::REQUEST_STREAMS => {
+                match stream {
+                    Ok(stream) => accept_request(&shared, stream, &mut requests),
+                    Err(error) => return finish(&shared, error),
+                }
+                bidi = connection.accept_bidi();
+            }
+            stream = &mut uni, if arrivals.len() < limit::ARRIVING_STREAMS => {
+                match stream {
+                    Ok(stream) => arrivals.push(Box::pin(streams::receive(shared.clone(), stream))),
+                    Err(error) => return finish(&shared, error),
+                }
+                uni = connection.accept_uni();
+            }
+            received = &mut datagram => {
+                match received {
+                    Ok(bytes) => receive_datagram(&shared, bytes),
+                    Err(error) => return finish(&shared, error),
+                }
+                datagram = connection.read_datagram();
+            }
+        }
+    }
+}
+
+fn finish(shared: &Shared, error: ConnectionError) -> SessionError {
+    shared.end(SessionError::from_connection(error, shared.version));
+    shared.reason()
+}
+
+async fn wait_until(deadline: Option<Instant>) {
+    match deadline {
+        Some(deadline) => sleep_until(deadline).await,
+        None => std::future::pending().await,
+    }
+}
+
+/// Starts the streams of requests that were made since the last look.
+fn open_requests(shared: &Arc<Shared>, requests: &mut FuturesUnordered<BoxFuture<'static, ()>>) {
+    let opens: Vec<_> = shared.lock().opens.drain(..).collect();
+    for (key, outgoing) in opens {
+        let shared = shared.clone();
+        requests.push(Box::pin(async move {
+            if let Ok(stream) = shared.connection.open_bidi().await {
+                serve_request(shared, key, stream, outgoing).await;
+            }
+        }));
+    }
+}
+
+/// Registers a request stream of the peer and starts reading it.
+fn accept_request(shared: &Arc<Shared>, stream: BidiStream, requests: &mut FuturesUnordered<BoxFuture<'static, ()>>) {
+    let (sender, outgoing) = mpsc::channel(limit::REQUEST_WRITE_QUEUE);
+    let key = shared.with(|state| {
+        let key = state.machine.accept_request();
+        state.slots.entry(key).or_default().outgoing = Some(sender);
+        Ok(key)
+    });
+    if let Some(key) = key {
+        requests.push(Box::pin(serve_request(shared.clone(), key, stream, outgoing)));
+    }
+}
+
+/// Reads and writes one request stream until both halves are done.
+async fn serve_request(shared: Arc<Shared>, key: RequestKey, stream: BidiStream, outgoing: mpsc::Receiver<Outgoing>) {
+    let (mut send, mut recv) = stream;
+    send.set_priority(limit::REQUEST_STREAM_PRIORITY);
+    let stop = {
+        let reading = std::pin::pin!(read_request(&shared, key, &mut *recv));
+        let writing = std::pin::pin!(write_request(&shared, key, &mut *send, outgoing));
+        match select(reading, writing).await {
+            Either::Left(((), writing)) => {
+                writing.await;
+                None
+            }
+            Either::Right((WriteEnd::Finished, reading)) => {
+                // The peer still has its answer to send, or its own end.
+                let _ = timeout(limit::REQUEST_LINGER, reading).await;
+                None
+            }
+            Either::Right((WriteEnd::Reset(code), _)) => Some(code),
+            Either::Right((WriteEnd::Gone, _)) => None,
+        }
+    };
+    if let Some(code) = stop {
+        recv.stop(code);
+    }
+}
+
+/// How writing a request stream ended.
+enum WriteEnd {
+    Finished,
+    Reset(u64),
+    Gone,
+}
+
+async fn read_request(shared: &Arc<Shared>, key: RequestKey, recv: &mut dyn RecvStream) {
+    loop {
+        match read_chunk(recv, limit::READ_BYTES).await {
+            Ok(Some(bytes)) => {
+                shared.with(|state| state.machine.handle_request(key, bytes));
+            }
+            Ok(None) => {
+                shared.with(|state| state.machine.handle_request_fin(key));
+                return;
+            }
+            Err(crate::connection::ReadError::Reset(code)) => {
+                shared.with(|state| {
+                    state.machine.handle_request_reset(key, code);
+                    Ok(())
+                });
+                return;
+            }
+            Err(_) => return,
+        }
+    }
+}
+
+/// Writes what the machine says on one request stream, and watches for the peer's STOP_SENDING meanwhile.
+async fn write_request(
+    shared: &Arc<Shared>,
+    key: RequestKey,
+    send: &mut dyn SendStream,
+    mut outgoing: mpsc::Receiver<Outgoing>,
+) -> WriteEnd {
+    let mut stopped = false;
+    loop {
+        let next = if stopped {
+            outgoing.recv().await
+        } else {
+            let receive = std::pin::pin!(outgoing.recv());
+            let stop = std::pin::pin!(crate::connection::stopped(send));
+            match select(receive, stop).await {
+                Either::Left((next, _)) => next,
+                Either::Right((None, _)) => return WriteEnd::Gone,
+                Either::Right((Some(code), _)) => {
+                    stopped = true;
+                    shared.with(|state| {
+                        state.machine.handle_request_stopped(key, code);
+                        Ok(())
+                    });
+                    continue;
+                }
+            }
+        };
+        match next {
+            // A stopped stream takes no more bytes; the machine's reset or end is still to come.
+            Some(Outgoing::Bytes { .. }) if stopped => {}
+            Some(Outgoing::Bytes { bytes, fin }) => {
+                if !bytes.is_empty() && write_all(send, bytes).await.is_err() {
+                    continue;
+                }
+                if fin {
+                    let _ = send.finish();
+                    return WriteEnd::Finished;
+                }
+            }
+            Some(Outgoing::Reset(code)) => {
+                send.reset(code);
+                return WriteEnd::Reset(code);
+            }
+            None => return WriteEnd::Gone,
+        }
+    }
+}
+
+/// Opens this side's control stream and writes it for the life of the session.
+async fn write_control(shared: Arc<Shared>) {
+    let Ok(mut stream) = shared.connection.open_uni().await else { return };
+    stream.set_priority(limit::CONTROL_STREAM_PRIORITY);
+    loop {
+        let next = shared.lock().control.pop_front();
+        match next {
+            Some(bytes) => {
+                if write_all(&mut *stream, bytes).await.is_err() && shared.error().is_none() {
+                    shared.end(SessionError::Protocol(ProtocolError::new(
+                        SessionErrorCode::ProtocolViolation,
+                        "the peer stopped this side's control stream",
+                    )));
+                    return;
+                }
+            }
+            None => shared.control.notified().await,
+        }
+        if shared.error().is_some() {
+            return;
+        }
+    }
+}
+
+/// Hands a datagram to the subscription of its alias; unknown aliases and full queues drop it, as the draft allows.
+fn receive_datagram(shared: &Arc<Shared>, bytes: Bytes) {
+    match moqt::Datagram::decode(bytes, shared.version) {
+        Ok(Some(datagram)) => {
+            let state = shared.lock();
+            let data = state
+                .machine
+                .subscription_by_alias(datagram.track_alias)
+                .and_then(|key| state.slots.get(&key))
+                .and_then(|slot| slot.data.as_ref());
+            if let Some(data) = data {
+                let _ = data.try_send(DataEvent::Datagram(datagram));
+            }
+        }
+        Ok(None) => {}
+        Err(error) => shared.end(SessionError::Protocol(error)),
+    }
+}

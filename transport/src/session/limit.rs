@@ -1,0 +1,44 @@
+//! Bounds of one session's queues, tasks and waits.
+
+use std::time::Duration;
+
+/// Requests of the peer that wait for the application; more are refused with EXCESSIVE_LOAD. A page full of tracks fits.
+pub(crate) const INCOMING_REQUEST_QUEUE: usize = 256;
+/// Retry interval sent with that refusal: about how long an overloaded application needs to catch up.
+pub(crate) const OVERLOAD_RETRY: Duration = Duration::from_secs(1);
+/// Events of one request (updates, namespaces, its end) that wait for the application; a prefix with this many namespaces
+/// announced in one burst still fits.
+pub(crate) const REQUEST_EVENT_QUEUE: usize = 1024;
+/// Messages that wait to be written on one request stream: as many as events, because namespaces are echoed one by one.
+pub(crate) const REQUEST_WRITE_QUEUE: usize = 1024;
+/// Data streams and datagrams of one subscription that wait for the application; further streams wait unread, and the
+/// peer's stream limit holds it back.
+pub(crate) const DATA_STREAM_QUEUE: usize = 64;
+/// Request streams served at once, both directions; the peer's further streams wait in the transport.
+pub(crate) const REQUEST_STREAMS: usize = 4096;
+/// Data streams whose header or subscription is awaited at once; further streams wait in the transport.
+pub(crate) const ARRIVING_STREAMS: usize = 256;
+/// Bytes taken from the transport in one read: large enough to batch packets, small enough not to hoard.
+pub(crate) const READ_BYTES: usize = 64 * 1024;
+/// A stream whose header has not arrived in this time is stopped.
+pub(crate) const STREAM_HEADER_TIMEOUT: Duration = Duration::from_secs(10);
+/// How long a data stream waits for the SUBSCRIBE_OK or PUBLISH that explains its alias (draft-18 section 11.1).
+pub(crate) const UNKNOWN_ALIAS_WAIT: Duration = Duration::from_secs(3);
+/// How long a finished request's other half may stay open.
+pub(crate) const REQUEST_LINGER: Duration = Duration::from_secs(15);
+/// How long streams announced by PUBLISH_DONE are waited for (draft-18 section 10.11).
+pub(crate) const DONE_GRACE: Duration = Duration::from_secs(2);
+/// Stands for "no deadline" in timers.
+pub(crate) const FAR_FUTURE: Duration = Duration::from_secs(86_400 * 365);
+/// Waits for the answer to a request unless the settings say otherwise.
+pub(crate) const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
+/// Waits for the peer's SETUP unless the settings say otherwise (CONTROL_MESSAGE_TIMEOUT).
+pub(crate) const SETUP_TIMEOUT: Duration = Duration::from_secs(10);
+/// Live requests of the peer at once unless the settings say otherwise.
+pub(crate) const REQUEST_LIMIT: usize = 2048;
+/// Bytes of registered authorization tokens kept for the peer.
+pub(crate) const TOKEN_CACHE_BYTES: u64 = 8 * 1024;
+/// The control stream goes before everything else.
+pub(crate) const CONTROL_STREAM_PRIORITY: i32 = i32::MAX;
+/// Request streams go before data, after control.
+pub(crate) const REQUEST_STREAM_PRIORITY: i32 = i32::MAX - 1;

@@ -1,0 +1,122 @@
+//! A request of this side on its way: cancelled when its future or handle is dropped.
+
+use std::sync::Arc;
+
+use moqt::session::{CommandError, RequestKey, Response, Session as Machine};
+use moqt::{Parameters, StreamErrorCode};
+use tokio::sync::{mpsc, oneshot};
+use tokio::time::timeout;
+
+use super::error::RequestFailure;
+use super::shared::{Channels, DataEvent, RequestEvent, Shared};
+
+/// One live request; dropping it cancels the request on the wire.
+#[derive(Debug)]
+pub(crate) struct RequestGuard {
+    pub(crate) shared: Arc<Shared>,
+    pub(crate) key: RequestKey,
+    fate: Fate,
+}
+
+/// What dropping a request's guard does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Fate {
+    /// Cancel it on the wire.
+    Cancel,
+    /// It is over: forget it.
+    Forget,
+    /// Another handle owns it.
+    Keep,
+}
+
+impl RequestGuard {
+    pub(crate) fn new(shared: Arc<Shared>, key: RequestKey) -> Self {
+        Self { shared, key, fate: Fate::Cancel }
+    }
+
+    /// The request ended by other means: dropping the guard does nothing any more.
+    pub(crate) fn disarm(&mut self) {
+        self.fate = Fate::Forget;
+    }
+
+    /// Another handle takes the live request over.
+    pub(crate) fn hand_over(mut self) {
+        self.fate = Fate::Keep;
+    }
+
+    /// Sends REQUEST_UPDATE and waits for its answer.
+    pub(crate) async fn update(&self, parameters: Parameters) -> Result<Parameters, RequestFailure> {
+        let (sender, answer) = oneshot::channel();
+        let sent = self.shared.with(|state| {
+            let sent = state.machine.update(self.key, parameters);
+            if sent.is_ok()
+                && let Some(slot) = state.slots.get_mut(&self.key)
+            {
+                slot.updates.push_back(sender);
+            }
+            Ok(sent)
+        });
+        check_sent(&self.shared, sent)?;
+        wait(&self.shared, answer).await
+    }
+}
+
+impl Drop for RequestGuard {
+    fn drop(&mut self) {
+        match self.fate {
+            Fate::Cancel => self.shared.cancel(self.key, StreamErrorCode::Cancelled),
+            Fate::Forget => {
+                self.shared.lock().slots.remove(&self.key);
+            }
+            Fate::Keep => {}
+        }
+    }
+}
+
+/// A request that was sent and whose answer is still to come.
+#[derive(Debug)]
+pub(crate) struct PendingRequest {
+    pub(crate) guard: RequestGuard,
+    pub(crate) response: oneshot::Receiver<Result<Response, RequestFailure>>,
+    pub(crate) events: mpsc::Receiver<RequestEvent>,
+    pub(crate) data: mpsc::Receiver<DataEvent>,
+}
+
+impl PendingRequest {
+    /// Sends one request.
+    pub(crate) fn send(
+        shared: &Arc<Shared>,
+        command: impl FnOnce(&mut Machine) -> Result<RequestKey, CommandError>,
+    ) -> Result<Self, RequestFailure> {
+        let sent = shared.with(|state| {
+            let sent = command(&mut state.machine);
+            Ok(sent.map(|key| (key, Shared::register(state, key))))
+        });
+        let (key, Channels { response, events, data }) = check_sent(shared, sent)?;
+        Ok(Self { guard: RequestGuard::new(shared.clone(), key), response, events, data })
+    }
+
+    /// Waits for the answer, within the session's request timeout.
+    pub(crate) async fn answer(&mut self) -> Result<Response, RequestFailure> {
+        wait(&self.guard.shared, &mut self.response).await
+    }
+}
+
+fn check_sent<T>(shared: &Shared, sent: Option<Result<T, CommandError>>) -> Result<T, RequestFailure> {
+    match sent {
+        Some(Ok(value)) => Ok(value),
+        Some(Err(error)) => Err(RequestFailure::NotSent(error.to_string())),
+        None => Err(RequestFailure::Session(shared.reason())),
+    }
+}
+
+async fn wait<T>(
+    shared: &Shared,
+    answer: impl Future<Output = Result<Result<T, RequestFailure>, oneshot::error::RecvError>>,
+) -> Result<T, RequestFailure> {
+    match timeout(shared.request_timeout, answer).await {
+        Ok(Ok(result)) => result,
+        Ok(Err(_)) => Err(shared.error().map_or(RequestFailure::Dropped, RequestFailure::Session)),
+        Err(_) => Err(RequestFailure::Timeout),
+    }
+}

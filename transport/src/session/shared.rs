@@ -1,0 +1,374 @@
+//! What a session's handles, its driver and its stream tasks share: the protocol machine and where its outputs go.
+//!
+//! Every call into the machine happens under one lock that is never held across an await, and is followed by [`State::flush`],
+//! which hands each output to the queue it belongs to. Queues are bounded; a peer that makes one overflow loses that request.
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use bytes::Bytes;
+use moqt::session::{CommandError, Event, Output, PeerSetup, RequestKey, Response, Session as Machine};
+use moqt::{Datagram, Namespace, Parameters, ProtocolError, PublishDone, RequestError, StreamErrorCode, Version};
+use tokio::sync::{Notify, mpsc, oneshot, watch};
+use tokio::time::Instant;
+
+use super::error::{RequestFailure, SessionError};
+use super::incoming::IncomingRequest;
+use super::reader::{FetchStream, SubgroupReader};
+use crate::connection::Connection;
+use super::limit;
+
+/// One session's shared half.
+#[derive(Debug)]
+pub(crate) struct Shared {
+    pub(crate) connection: Arc<dyn Connection>,
+    pub(crate) version: Version,
+    pub(crate) request_timeout: Duration,
+    epoch: Instant,
+    state: Mutex<State>,
+    /// The driver has something to do: request streams to open, a new deadline, or the end.
+    pub(crate) driver: Notify,
+    /// The control stream's writer has something to write.
+    pub(crate) control: Notify,
+    /// A track alias became known: data streams that wait for theirs look again.
+    pub(crate) aliases: Notify,
+    /// Set once, when the session is over.
+    ended: watch::Sender<Option<SessionError>>,
+    /// Set once, when the peer's SETUP arrived.
+    pub(crate) setup: watch::Sender<Option<Arc<PeerSetup>>>,
+    /// The peer's GOAWAY on the control stream: new session URI (empty = same) and the time it leaves.
+    pub(crate) go_away: watch::Sender<Option<GoAwayNotice>>,
+}
+
+/// The peer asks to move to another session (draft-18 section 10.4).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct GoAwayNotice {
+    /// Where to go; empty means the same URI again.
+    pub uri: String,
+    /// How long the peer waits before it closes; zero leaves it open.
+    pub timeout: Duration,
+}
+
+/// What is guarded by the session's lock.
+#[derive(Debug)]
+pub(crate) struct State {
+    pub(crate) machine: Machine,
+    pub(crate) slots: HashMap<RequestKey, Slot>,
+    /// Bytes for the control stream, in order.
+    pub(crate) control: VecDeque<Bytes>,
+    /// Requests whose stream the driver is to open.
+    pub(crate) opens: VecDeque<(RequestKey, mpsc::Receiver<Outgoing>)>,
+    requests: mpsc::Sender<IncomingRequest>,
+}
+
+/// One live request of either side.
+#[derive(Debug, Default)]
+pub(crate) struct Slot {
+    pub(crate) outgoing: Option<mpsc::Sender<Outgoing>>,
+    pub(crate) response: Option<oneshot::Sender<Result<Response, RequestFailure>>>,
+    pub(crate) events: Option<mpsc::Sender<RequestEvent>>,
+    pub(crate) data: Option<mpsc::Sender<DataEvent>>,
+    pub(crate) updates: VecDeque<oneshot::Sender<Result<Parameters, RequestFailure>>>,
+}
+
+/// What is to be written on a request's stream.
+#[derive(Debug)]
+pub(crate) enum Outgoing {
+    Bytes { bytes: Bytes, fin: bool },
+    Reset(u64),
+}
+
+/// What the peer says about a live request.
+#[derive(Debug)]
+pub(crate) enum RequestEvent {
+    Update(Parameters),
+    Done(PublishDone),
+    NamespaceAdded(Namespace),
+    NamespaceRemoved(Namespace),
+    Ended,
+}
+
+/// What arrives on data streams for a request.
+#[derive(Debug)]
+pub(crate) enum DataEvent {
+    Subgroup(Box<SubgroupReader>),
+    Datagram(Datagram),
+    Fetch(Box<FetchStream>),
+}
+
+/// The receiving ends of a request's slot.
+#[derive(Debug)]
+pub(crate) struct Channels {
+    pub(crate) response: oneshot::Receiver<Result<Response, RequestFailure>>,
+    pub(crate) events: mpsc::Receiver<RequestEvent>,
+    pub(crate) data: mpsc::Receiver<DataEvent>,
+}
+
+impl Shared {
+    pub(crate) fn new(
+        connection: Arc<dyn Connection>,
+        machine: Machine,
+        request_timeout: Duration,
+        epoch: Instant,
+    ) -> (Arc<Self>, mpsc::Receiver<IncomingRequest>) {
+        let version = connection.info().version;
+        let (requests, incoming) = mpsc::channel(limit::INCOMING_REQUEST_QUEUE);
+        let state = State { machine, slots: HashMap::new(), control: VecDeque::new(), opens: VecDeque::new(), requests };
+        let shared = Arc::new(Self {
+            connection,
+            version,
+            request_timeout,
+            epoch,
+            state: Mutex::new(state),
+            driver: Notify::new(),
+            control: Notify::new(),
+            aliases: Notify::new(),
+            ended: watch::Sender::new(None),
+            setup: watch::Sender::new(None),
+            go_away: watch::Sender::new(None),
+        });
+        (shared, incoming)
+    }
+
+    /// Time since the session began, as the machine counts it.
+    pub(crate) fn now(&self) -> Duration {
+        self.epoch.elapsed()
+    }
+
+    /// The moment the machine's time `at` stands for.
+    pub(crate) fn instant(&self, at: Duration) -> Instant {
+        self.epoch + at
+    }
+
+    pub(crate) fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Runs one call into the machine and passes its outputs on. A protocol error ends the session.
+    pub(crate) fn with<T>(self: &Arc<Self>, call: impl FnOnce(&mut State) -> Result<T, ProtocolError>) -> Option<T> {
+        if self.error().is_some() {
+            return None;
+        }
+        let result = {
+            let mut state = self.lock();
+            let result = call(&mut state);
+            self.flush(&mut state);
+            result
+        };
+        match result {
+            Ok(value) => Some(value),
+            Err(error) => {
+                self.end(SessionError::Protocol(error));
+                None
+            }
+        }
+    }
+
+    /// Why the session is over, if it is.
+    pub(crate) fn error(&self) -> Option<SessionError> {
+        self.ended.borrow().clone()
+    }
+
+    /// Why the session is over; a neutral reason if nobody said.
+    pub(crate) fn reason(&self) -> SessionError {
+        self.error().unwrap_or_else(|| SessionError::Local("session dropped".to_owned()))
+    }
+
+    pub(crate) async fn closed(&self) -> SessionError {
+        let mut ended = self.ended.subscribe();
+        match ended.wait_for(Option::is_some).await {
+            Ok(error) => error.clone().unwrap_or_else(|| SessionError::Local("session dropped".to_owned())),
+            Err(_) => SessionError::Local("session dropped".to_owned()),
+        }
+    }
+
+    /// Ends the session once: tells the peer, and wakes everything that waits on it.
+    pub(crate) fn end(&self, error: SessionError) {
+        let first = self.ended.send_if_modified(|ended| {
+            let first = ended.is_none();
+            if first {
+                *ended = Some(error.clone());
+            }
+            first
+        });
+        if !first {
+            return;
+        }
+        match &error {
+            SessionError::Protocol(error) => {
+                tracing::warn!(peer = %self.connection.info().peer, %error, "closing the session: peer broke the protocol");
+                self.connection.close(error.code.to_wire(self.version), &error.reason);
+            }
+            SessionError::Local(reason) => self.connection.close(0, reason),
+            SessionError::ClosedByPeer { .. } | SessionError::Connection(_) => {}
+        }
+        self.drop_waiters();
+    }
+
+    /// Closes with a code of this side's choosing; the first end wins.
+    pub(crate) fn close(&self, code: moqt::SessionErrorCode, reason: &str) {
+        self.connection.close(code.to_wire(self.version), reason);
+        self.end(SessionError::Local(reason.to_owned()));
+    }
+
+    fn drop_waiters(&self) {
+        let slots = {
+            let mut state = self.lock();
+            // A sender that nobody else holds: the queue of incoming requests ends.
+            state.requests = mpsc::channel(1).0;
+            std::mem::take(&mut state.slots)
+        };
+        drop(slots);
+        self.driver.notify_one();
+        self.control.notify_one();
+        self.aliases.notify_waiters();
+    }
+
+    /// Registers a request of ours, just made on the machine, and lets its stream be opened.
+    pub(crate) fn register(state: &mut State, key: RequestKey) -> Channels {
+        let (response_sender, response) = oneshot::channel();
+        let (event_sender, events) = mpsc::channel(limit::REQUEST_EVENT_QUEUE);
+        let (data_sender, data) = mpsc::channel(limit::DATA_STREAM_QUEUE);
+        let slot = state.slots.entry(key).or_default();
+        slot.response = Some(response_sender);
+        slot.events = Some(event_sender);
+        slot.data = Some(data_sender);
+        Channels { response, events, data }
+    }
+
+    /// Gives up a request and forgets it.
+    pub(crate) fn cancel(self: &Arc<Self>, key: RequestKey, code: StreamErrorCode) {
+        self.with(|state| {
+            state.machine.cancel(key, code);
+            Ok(())
+        });
+        self.lock().slots.remove(&key);
+    }
+
+    /// Says the last word on a request and forgets it; what is queued for its stream is still written.
+    pub(crate) fn conclude(self: &Arc<Self>, key: RequestKey, last: impl FnOnce(&mut Machine) -> Result<(), CommandError>) {
+        self.tell(last);
+        self.lock().slots.remove(&key);
+    }
+
+    /// Says something on a request. It may have ended a moment before, which is not this side's fault: then nobody hears it.
+    pub(crate) fn tell(self: &Arc<Self>, say: impl FnOnce(&mut Machine) -> Result<(), CommandError>) {
+        let said = self.with(|state| Ok(say(&mut state.machine)));
+        if let Some(Err(error)) = said {
+            tracing::debug!(%error, "a request had ended before it was answered");
+        }
+    }
+
+    /// Passes the machine's outputs on. Called with the lock held after every call into the machine.
+    pub(crate) fn flush(self: &Arc<Self>, state: &mut State) {
+        while let Some(output) = state.machine.poll_output() {
+            match output {
+                Output::Control(bytes) => {
+                    state.control.push_back(bytes);
+                    self.control.notify_one();
+                }
+                Output::OpenRequest { key, bytes } => {
+                    let (sender, receiver) = mpsc::channel(limit::REQUEST_WRITE_QUEUE);
+                    // A fresh queue has room for its first message.
+                    let _ = sender.try_send(Outgoing::Bytes { bytes, fin: false });
+                    state.slots.entry(key).or_default().outgoing = Some(sender);
+                    state.opens.push_back((key, receiver));
+                    self.driver.notify_one();
+                }
+                Output::Request { key, bytes, fin } => state.send(key, Outgoing::Bytes { bytes, fin }),
+                Output::ResetRequest { key, code } => state.send(key, Outgoing::Reset(code)),
+                Output::Event(event) => self.dispatch(state, event),
+            }
+        }
+        self.driver.notify_one();
+    }
+
+    fn dispatch(self: &Arc<Self>, state: &mut State, event: Event) {
+        match event {
+            Event::Established(setup) => {
+                self.setup.send_replace(Some(Arc::new(setup)));
+            }
+            Event::Request { key, request } => self.offer(state, key, request),
+            Event::Response { key, response } => {
+                if matches!(response, Response::Subscribed(_)) {
+                    self.aliases.notify_waiters();
+                }
+                let slot = state.slots.entry(key).or_default();
+                if let Some(sender) = slot.response.take() {
+                    let _ = sender.send(match response {
+                        Response::Failed(error) => Err(RequestFailure::Refused(Box::new(error))),
+                        other => Ok(other),
+                    });
+                }
+            }
+            Event::Update { key, parameters, tokens: _ } => state.notify(key, RequestEvent::Update(parameters)),
+            Event::UpdateResponse { key, result } => state.answer_update(key, result),
+            Event::Done { key, done } => state.notify(key, RequestEvent::Done(done)),
+            Event::NamespaceAdded { key, suffix } => state.notify(key, RequestEvent::NamespaceAdded(suffix)),
+            Event::NamespaceRemoved { key, suffix } => state.notify(key, RequestEvent::NamespaceRemoved(suffix)),
+            Event::TrackBlocked { .. } | Event::RequestGoAway { .. } => {}
+            Event::Ended { key, .. } => {
+                state.notify(key, RequestEvent::Ended);
+                state.slots.remove(&key);
+            }
+            Event::GoAway { uri, timeout } => {
+                self.go_away.send_replace(Some(GoAwayNotice { uri, timeout }));
+            }
+        }
+    }
+
+    /// Queues a request of the peer for the application; over the queue's bound it is refused with EXCESSIVE_LOAD.
+    fn offer(self: &Arc<Self>, state: &mut State, key: RequestKey, request: moqt::session::PeerRequest) {
+        let (sender, events) = mpsc::channel(limit::REQUEST_EVENT_QUEUE);
+        let (data_sender, data) = mpsc::channel(limit::DATA_STREAM_QUEUE);
+        let slot = state.slots.entry(key).or_default();
+        slot.events = Some(sender);
+        slot.data = Some(data_sender);
+        match state.requests.try_reserve() {
+            Ok(permit) => permit.send(IncomingRequest::new(self, key, request, events, data)),
+            Err(_) => {
+                let retry = Some(limit::OVERLOAD_RETRY);
+                let code = moqt::RequestErrorCode::ExcessiveLoad;
+                let reason = "too many requests wait to be answered";
+                if let Err(error) = state.machine.reject(key, code, retry, reason, None) {
+                    tracing::debug!(%error, "an overload was not told");
+                }
+                state.slots.remove(&key);
+            }
+        }
+    }
+}
+
+impl State {
+    /// Puts bytes on a request's stream; a full queue means the peer does not read its replies, and loses the request.
+    fn send(&mut self, key: RequestKey, outgoing: Outgoing) {
+        let Some(sender) = self.slots.get(&key).and_then(|slot| slot.outgoing.as_ref()) else { return };
+        let last = matches!(outgoing, Outgoing::Reset(_) | Outgoing::Bytes { fin: true, .. });
+        let full = matches!(sender.try_send(outgoing), Err(mpsc::error::TrySendError::Full(_)));
+        if full {
+            tracing::debug!(?key, "peer does not read its request stream: request dropped");
+            self.slots.remove(&key);
+            self.machine.cancel(key, StreamErrorCode::ExcessiveLoad);
+        } else if last && let Some(slot) = self.slots.get_mut(&key) {
+            slot.outgoing = None;
+        }
+    }
+
+    /// Tells the application about a live request; one that does not listen loses the request.
+    fn notify(&mut self, key: RequestKey, event: RequestEvent) {
+        let Some(sender) = self.slots.get(&key).and_then(|slot| slot.events.as_ref()) else { return };
+        if matches!(sender.try_send(event), Err(mpsc::error::TrySendError::Full(_))) {
+            tracing::debug!(?key, "request events are not consumed: request dropped");
+            self.slots.remove(&key);
+            self.machine.cancel(key, StreamErrorCode::ExcessiveLoad);
+        }
+    }
+
+    fn answer_update(&mut self, key: RequestKey, result: Result<Parameters, RequestError>) {
+        let waiting = self.slots.get_mut(&key).and_then(|slot| slot.updates.pop_front());
+        if let Some(sender) = waiting {
+            let _ = sender.send(result.map_err(|error| RequestFailure::Refused(Box::new(error))));
+        }
+    }
+}
