@@ -1,0 +1,110 @@
+//! One open stream of a viewer: a cursor, the chunks in between, the transport's stream.
+
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use moqt::{StreamErrorCode, Version};
+use tokio::time::Instant;
+
+use crate::limit;
+use crate::log::{Cursor, GroupLog, Pending, SubgroupLog, SubgroupState};
+use crate::observer::ServeObserver;
+use crate::sink::{SinkError, StreamSink};
+
+/// Where one pump left a stream.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Pumped {
+    /// Everything that is here was handed over; or the transport takes nothing now, and will wake the task.
+    Open,
+    /// The stream has ended, well or not.
+    Ended,
+    /// The viewer's session is over.
+    Gone,
+    /// Enough for this poll; there is more.
+    Yield,
+}
+
+#[derive(Debug)]
+pub(super) struct ViewerStream<T> {
+    group: Arc<GroupLog>,
+    cursor: Cursor,
+    pending: Pending,
+    stream: T,
+}
+
+impl<T: StreamSink> ViewerStream<T> {
+    pub(super) fn new(group: Arc<GroupLog>, part: Arc<SubgroupLog>, index: usize, version: Version, stream: T) -> Self {
+        Self { group, cursor: Cursor::new(part, index, version), pending: Pending::default(), stream }
+    }
+
+    pub(super) fn group(&self) -> &Arc<GroupLog> {
+        &self.group
+    }
+
+    pub(super) fn publisher_priority(&self) -> Option<u8> {
+        self.cursor.part().meta.priority
+    }
+
+    pub(super) fn set_priority(&mut self, priority: i32) {
+        self.stream.set_priority(priority);
+    }
+
+    /// Bytes that are here and not sent.
+    pub(super) fn behind(&self) -> u64 {
+        self.cursor.behind() + self.pending.left()
+    }
+
+    pub(super) fn reset(&mut self, code: StreamErrorCode, observer: &dyn ServeObserver) {
+        self.stream.reset(code);
+        observer.stream_reset(code);
+    }
+
+    /// Hands over what is here, as far as the transport takes it.
+    pub(super) fn pump(
+        &mut self,
+        cx: &mut Context<'_>,
+        timeout: Option<Duration>,
+        writes: &mut usize,
+        observer: &dyn ServeObserver,
+    ) -> Pumped {
+        loop {
+            if self.pending.is_empty() {
+                if self.is_too_old(timeout) {
+                    self.reset(StreamErrorCode::DeliveryTimeout, observer);
+                    return Pumped::Ended;
+                }
+                let gathered = self.cursor.gather(&mut self.pending);
+                if self.pending.is_empty() {
+                    return self.conclude(gathered.end, observer);
+                }
+                observer.sent(gathered.objects, gathered.bytes);
+            }
+            if *writes == limit::WRITES_PER_POLL {
+                return Pumped::Yield;
+            }
+            *writes += 1;
+            match self.stream.poll_write_chunks(cx, self.pending.rest()) {
+                Poll::Ready(Ok(count)) => self.pending.advance(count),
+                Poll::Ready(Err(SinkError::Stopped)) => return Pumped::Ended,
+                Poll::Ready(Err(SinkError::Gone)) => return Pumped::Gone,
+                Poll::Pending => return Pumped::Open,
+            }
+        }
+    }
+
+    fn conclude(&mut self, end: Option<SubgroupState>, observer: &dyn ServeObserver) -> Pumped {
+        match end {
+            None | Some(SubgroupState::Open) => return Pumped::Open,
+            Some(SubgroupState::Finished) => self.stream.finish(),
+            Some(SubgroupState::Reset(code)) => self.reset(code, observer),
+        }
+        Pumped::Ended
+    }
+
+    /// The next object waited longer than the viewer wants (draft-18 section 10.2.3).
+    fn is_too_old(&self, timeout: Option<Duration>) -> bool {
+        let Some(timeout) = timeout.filter(|timeout| !timeout.is_zero()) else { return false };
+        self.cursor.next_received().is_some_and(|received| Instant::now().duration_since(received) > timeout)
+    }
+}
