@@ -1,6 +1,6 @@
 //! Errors, by operation.
 
-use mp4_atom::FourCC;
+use crate::bmff::BoxKind;
 
 /// What is wrong with an MP4 stream or file, and where. The input's fault unless it is [`DemuxError::Io`].
 #[derive(Debug, thiserror::Error)]
@@ -9,7 +9,7 @@ pub enum DemuxError {
     #[error("box `{kind}` at byte {offset}: {size} bytes, more than the limit of {limit}")]
     TooLarge {
         /// The box.
-        kind: FourCC,
+        kind: BoxKind,
         /// Where it starts in the input.
         offset: u64,
         /// The claimed size in bytes.
@@ -21,7 +21,7 @@ pub enum DemuxError {
     #[error("box `{kind}` at byte {offset}: {reason}")]
     Invalid {
         /// The box.
-        kind: FourCC,
+        kind: BoxKind,
         /// Where it starts in the input.
         offset: u64,
         /// What is wrong.
@@ -31,7 +31,7 @@ pub enum DemuxError {
     #[error("input ends at byte {end}, inside box `{kind}` that starts at byte {offset}")]
     Truncated {
         /// The box that is not complete.
-        kind: FourCC,
+        kind: BoxKind,
         /// Where it starts in the input.
         offset: u64,
         /// Where the input ends.
@@ -41,7 +41,7 @@ pub enum DemuxError {
     #[error("box `{kind}` at byte {offset}: not supported: {reason}")]
     Unsupported {
         /// The box.
-        kind: FourCC,
+        kind: BoxKind,
         /// Where it starts in the input.
         offset: u64,
         /// What is missing here.

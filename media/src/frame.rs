@@ -73,9 +73,7 @@ impl Frame {
     /// Presentation time in the track's timescale; negative only for a frame shown before the start of decoding.
     #[must_use]
     pub fn pts(&self) -> i64 {
-        i64::try_from(self.decode_time)
-            .unwrap_or(i64::MAX)
-            .saturating_add(i64::from(self.composition_offset))
+        i64::try_from(self.decode_time).unwrap_or(i64::MAX).saturating_add(i64::from(self.composition_offset))
     }
 }
 
