@@ -1,4 +1,5 @@
-//! Answers of this side to requests of the peer, and what a publisher says at the end (sections 10.5 to 10.11).
+//! Answers of this side to requests of the peer, and what a publisher says at the end (sections
+//! 10.5 to 10.11).
 
 use std::time::Duration;
 
@@ -12,12 +13,12 @@ use crate::{
 };
 
 impl Session {
-    /// Accepts a SUBSCRIBE. `alias` is what its objects will carry, `None` for one the machine chooses; `parameters.largest_object`
-    /// becomes the Joining Location.
+    /// Accepts a SUBSCRIBE. `alias` is what its objects will carry, `None` for one the machine
+    /// chooses; `parameters.largest_object` becomes the Joining Location.
     ///
     /// # Errors
-    /// [`CommandError`] when the request is not a SUBSCRIBE that waits for an answer, the alias is in use, or a parameter does not belong
-    /// in SUBSCRIBE_OK.
+    /// [`CommandError`] when the request is not a SUBSCRIBE that waits for an answer, the alias is
+    /// in use, or a parameter does not belong in SUBSCRIBE_OK.
     pub fn accept_subscribe(
         &mut self,
         key: RequestKey,
@@ -44,8 +45,8 @@ impl Session {
     /// Accepts a FETCH whose end is known; objects may have been sent before.
     ///
     /// # Errors
-    /// [`CommandError`] when the request is not a FETCH that waits for an answer, or `end` (one past the last object, or object 0 for the
-    /// whole group) is before its start.
+    /// [`CommandError`] when the request is not a FETCH that waits for an answer, or `end` (one
+    /// past the last object, or object 0 for the whole group) is before its start.
     pub fn accept_fetch(
         &mut self,
         key: RequestKey,
@@ -66,12 +67,14 @@ impl Session {
         Ok(())
     }
 
-    /// Accepts a PUBLISH, TRACK_STATUS or namespace request. A TRACK_STATUS is over then. Accepting a PUBLISH ends a SUBSCRIBE of this
-    /// side for the same track that has no answer yet, with [`Event::Ended`].
+    /// Accepts a PUBLISH, TRACK_STATUS or namespace request. A TRACK_STATUS is over then. Accepting
+    /// a PUBLISH ends a SUBSCRIBE of this side for the same track that has no answer yet, with
+    /// [`Event::Ended`].
     ///
     /// # Errors
-    /// [`CommandError`] when the request is none of these or was answered, for parameters that do not belong in the answer, for
-    /// properties with anything but TRACK_STATUS, and for a track this side subscribed to meanwhile.
+    /// [`CommandError`] when the request is none of these or was answered, for parameters that do
+    /// not belong in the answer, for properties with anything but TRACK_STATUS, and for a track
+    /// this side subscribed to meanwhile.
     pub fn accept(
         &mut self,
         key: RequestKey,
@@ -109,8 +112,8 @@ impl Session {
     /// Refuses a request and finishes its stream. `retry` is when to try again, `None` for never.
     ///
     /// # Errors
-    /// [`CommandError`] when the request is not the peer's or was answered, and for a redirect the peer must not be given: a URI from a
-    /// client, a track name for a namespace request.
+    /// [`CommandError`] when the request is not the peer's or was answered, and for a redirect the
+    /// peer must not be given: a URI from a client, a track name for a namespace request.
     pub fn reject(
         &mut self,
         key: RequestKey,
@@ -127,8 +130,9 @@ impl Session {
         Ok(())
     }
 
-    /// Ends a subscription as its publisher and finishes the stream. All its data streams must be finished or reset before.
-    /// `stream_count` is how many there were, `None` when not known exactly.
+    /// Ends a subscription as its publisher and finishes the stream. All its data streams must be
+    /// finished or reset before. `stream_count` is how many there were, `None` when not known
+    /// exactly.
     ///
     /// # Errors
     /// [`CommandError`] when this side does not publish the subscription, or has not answered it.
@@ -150,7 +154,8 @@ impl Session {
         Ok(())
     }
 
-    /// The request, if it is the peer's, of one of these kinds, known to the application and without an answer.
+    /// The request, if it is the peer's, of one of these kinds, known to the application and
+    /// without an answer.
     fn pending(&self, key: RequestKey, kinds: &[RequestKind]) -> Result<&Request, CommandError> {
         self.check_open()?;
         let request = self.requests.get(key).ok_or(CommandError::UnknownRequest)?;
@@ -164,7 +169,8 @@ impl Session {
         Ok(request)
     }
 
-    /// A SUBSCRIBE of this side that a PUBLISH of the peer crossed. It must end before the PUBLISH is accepted (section 5.1).
+    /// A SUBSCRIBE of this side that a PUBLISH of the peer crossed. It must end before the PUBLISH
+    /// is accepted (section 5.1).
     fn crossing_subscribe(&self, key: RequestKey) -> Result<Option<RequestKey>, CommandError> {
         let Some(subscription) = self.requests.get(key).and_then(Request::subscription) else { return Ok(None) };
         let Some(subscribe) = self.requests.subscribing(&subscription.track).subscribe else { return Ok(None) };

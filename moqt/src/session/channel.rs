@@ -1,14 +1,15 @@
-//! Which channel a message travels on: the one place where drafts with a stream per request and drafts with a single control
-//! stream would differ.
+//! Which channel a message travels on: the one place where drafts with a stream per request and
+//! drafts with a single control stream would differ.
 
 use bytes::{Bytes, BytesMut};
 
 use super::event::{Output, RequestKey};
 use crate::{EncodeError, Message, ProtocolError, StreamErrorCode, Version};
 
-/// Puts messages on channels and takes them off. The rest of the session names requests by key and never asks which stream
-/// carries them: a draft-16 plane would put all of this on the control stream, fill in Request IDs, write cancellation as messages,
-/// and look the key of each incoming message up by its id.
+/// Puts messages on channels and takes them off. The rest of the session names requests by key and
+/// never asks which stream carries them: a draft-16 plane would put all of this on the control
+/// stream, fill in Request IDs, write cancellation as messages, and look the key of each incoming
+/// message up by its id.
 #[derive(Debug)]
 pub(super) struct ControlPlane {
     version: Version,

@@ -1,4 +1,5 @@
-//! How requests end: FIN, reset and STOP_SENDING of the peer, cancellation by this side (sections 3.3.2, 5.1.1, 5.2).
+//! How requests end: FIN, reset and STOP_SENDING of the peer, cancellation by this side (sections
+//! 3.3.2, 5.1.1, 5.2).
 
 use super::Session;
 use super::event::{Event, RequestKey};
@@ -6,8 +7,9 @@ use super::request::{Kind, Opener, Request, Role};
 use crate::{ProtocolError, RequestKind, StreamErrorCode};
 
 impl Session {
-    /// The peer finished its half of a request's stream. Ends namespace requests; on the others it only means that no more updates
-    /// come, unless an answer or the end of a PUBLISH is still owed.
+    /// The peer finished its half of a request's stream. Ends namespace requests; on the others it
+    /// only means that no more updates come, unless an answer or the end of a PUBLISH is still
+    /// owed.
     ///
     /// # Errors
     /// PROTOCOL_VIOLATION when the stream ends inside a message.
@@ -20,8 +22,9 @@ impl Session {
         self.cancelled_by_peer(key, Some(code));
     }
 
-    /// The peer sent STOP_SENDING on a request's stream. Ends the request, except where the peer's own half still decides: while this
-    /// side waits for an answer, and where the peer is the one who publishes.
+    /// The peer sent STOP_SENDING on a request's stream. Ends the request, except where the peer's
+    /// own half still decides: while this side waits for an answer, and where the peer is the one
+    /// who publishes.
     pub fn handle_request_stopped(&mut self, key: RequestKey, code: u64) {
         let Some(request) = self.requests.get_mut(key) else { return };
         let peer_half_decides = request.opener == Opener::Local
@@ -35,8 +38,9 @@ impl Session {
         }
     }
 
-    /// Ends a request of either side: resets what is open with `code` and forgets it. On a subscription ended by its publisher, only
-    /// releases the alias. The caller resets data streams itself. Nothing happens for a dead key.
+    /// Ends a request of either side: resets what is open with `code` and forgets it. On a
+    /// subscription ended by its publisher, only releases the alias. The caller resets data streams
+    /// itself. Nothing happens for a dead key.
     pub fn cancel(&mut self, key: RequestKey, code: StreamErrorCode) {
         if self.requests.release_finished(key) {
             return;
@@ -46,8 +50,8 @@ impl Session {
         }
     }
 
-    /// Ends a FETCH of either side whose data stream has ended and which has been answered: finishes this side's half. Nothing
-    /// happens for a dead key or another kind of request.
+    /// Ends a FETCH of either side whose data stream has ended and which has been answered:
+    /// finishes this side's half. Nothing happens for a dead key or another kind of request.
     pub fn finish(&mut self, key: RequestKey) {
         let is_fetch = self.requests.get(key).is_some_and(|request| matches!(request.kind, Kind::Fetch(_)));
         if is_fetch && self.remove(key).is_some() {

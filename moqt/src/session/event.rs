@@ -22,7 +22,8 @@ pub struct RequestKey(pub(super) u64);
     reason = "moved once, from the queue to the caller: a box would cost an allocation per event"
 )]
 pub enum Output {
-    /// Write to this side's control stream; the first one opens it and its first bytes are the stream type.
+    /// Write to this side's control stream; the first one opens it and its first bytes are the
+    /// stream type.
     Control(Bytes),
     /// Open a bidirectional stream for the request and write `bytes`.
     OpenRequest {
@@ -37,11 +38,13 @@ pub enum Output {
         key: RequestKey,
         /// Encoded messages; empty when only the end is written.
         bytes: Bytes,
-        /// Finish this half after the bytes. Whatever the peer still sends on the request matters no more, except that the other
-        /// half of a request this side opened may still be read to its end.
+        /// Finish this half after the bytes. Whatever the peer still sends on the request matters
+        /// no more, except that the other half of a request this side opened may still be read to
+        /// its end.
         fin: bool,
     },
-    /// Reset this side's half of the request's stream and send STOP_SENDING for the other, both with `code`.
+    /// Reset this side's half of the request's stream and send STOP_SENDING for the other, both
+    /// with `code`.
     ResetRequest {
         /// The request.
         key: RequestKey,
@@ -55,7 +58,7 @@ pub enum Output {
 /// What happened, for the application.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Event {
-    /// The peer's SETUP arrived. Comes once, before any other event.
+    /// The peer's SETUP arrived. Comes once, before any request of the peer.
     Established(PeerSetup),
     /// The peer opened a request that wants an answer.
     Request {
@@ -64,7 +67,8 @@ pub enum Event {
         /// What is asked.
         request: PeerRequest,
     },
-    /// The peer answered a request of this side. After [`Response::Failed`] and after the answer to a TRACK_STATUS the key is dead.
+    /// The peer answered a request of this side. After [`Response::Failed`] and after the answer to
+    /// a TRACK_STATUS the key is dead.
     Response {
         /// The request.
         key: RequestKey,
@@ -80,16 +84,17 @@ pub enum Event {
         /// The tokens of the update, aliases resolved.
         tokens: Vec<ResolvedToken>,
     },
-    /// The peer answered the oldest unanswered `update` of this side. After an error the peer ends the request: a subscription
-    /// with [`Event::Done`], others with [`Event::Ended`]. When this side is the publisher, it must end it with `publish_done`.
+    /// The peer answered the oldest unanswered `update` of this side. After an error the peer ends
+    /// the request: a subscription with [`Event::Done`], others with [`Event::Ended`]. When this
+    /// side is the publisher, it must end it with `publish_done`.
     UpdateResponse {
         /// The request.
         key: RequestKey,
         /// The parameters of the REQUEST_OK, or the refusal.
         result: Result<Parameters, RequestError>,
     },
-    /// The publisher ended a subscription of this side. Late streams may follow, so the alias still finds the key until `cancel`
-    /// releases it or newer subscriptions push it out.
+    /// The publisher ended a subscription of this side. Late streams may follow, so the alias still
+    /// finds the key until `cancel` releases it or newer subscriptions push it out.
     Done {
         /// The request.
         key: RequestKey,
@@ -110,7 +115,8 @@ pub enum Event {
         /// What follows the prefix.
         suffix: Namespace,
     },
-    /// The publisher cannot PUBLISH this track on a SUBSCRIBE_TRACKS of this side; a SUBSCRIBE still works.
+    /// The publisher cannot PUBLISH this track on a SUBSCRIBE_TRACKS of this side; a SUBSCRIBE
+    /// still works.
     TrackBlocked {
         /// The request.
         key: RequestKey,
@@ -149,7 +155,8 @@ pub enum Event {
 pub struct PeerSetup {
     /// Name and version of the peer's implementation.
     pub implementation: Option<String>,
-    /// Path and query asked for on raw QUIC; syntax checked, whether it is served is the application's to say.
+    /// Path and query asked for on raw QUIC; syntax checked, whether it is served is the
+    /// application's to say.
     pub path: Option<String>,
     /// Authority asked for on raw QUIC; syntax checked.
     pub authority: Option<String>,
@@ -168,7 +175,8 @@ pub struct ResolvedToken {
     pub value: Bytes,
 }
 
-/// A request of the peer. Parameters come without tokens, which are beside them with aliases resolved.
+/// A request of the peer. Parameters come without tokens, which are beside them with aliases
+/// resolved.
 #[derive(Clone, Debug, PartialEq)]
 pub enum PeerRequest {
     /// Answer with `accept_subscribe` or `reject`.

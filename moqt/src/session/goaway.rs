@@ -35,8 +35,9 @@ impl GoAwayState {
 }
 
 impl Session {
-    /// Asks the peer to move to `uri` (empty: the same address). Requests that arrive from now on are refused with GOING_AWAY; if any
-    /// request is alive after `timeout` (zero: no limit), `handle_timeout` fails with GOAWAY_TIMEOUT.
+    /// Asks the peer to move to `uri` (empty: the same address). Requests that arrive from now on
+    /// are refused with GOING_AWAY; if any request is alive after `timeout` (zero: no limit),
+    /// `handle_timeout` fails with GOAWAY_TIMEOUT.
     ///
     /// # Errors
     /// [`CommandError`] for a second call, or a URI from a client.
@@ -52,11 +53,12 @@ impl Session {
         Ok(())
     }
 
-    /// Asks the peer to issue one request again at `uri` (empty: on this session). If it is alive after `timeout` (zero: no limit), it is
-    /// reset with GOING_AWAY.
+    /// Asks the peer to issue one request again at `uri` (empty: on this session). If it is alive
+    /// after `timeout` (zero: no limit), it is reset with GOING_AWAY.
     ///
     /// # Errors
-    /// [`CommandError`] for a second call on the request, a request that has not been answered, or a URI from a client.
+    /// [`CommandError`] for a second call on the request, a request that has not been answered, or
+    /// a URI from a client.
     pub fn go_away_request(&mut self, key: RequestKey, uri: &str, timeout: Duration) -> Result<(), CommandError> {
         self.check_open()?;
         let message = self.goaway_message(uri, timeout, false)?;

@@ -1,4 +1,5 @@
-//! What arrives on request streams: the peer's requests, and where its later messages go (sections 3.3, 5.1, 10).
+//! What arrives on request streams: the peer's requests, and where its later messages go (sections
+//! 3.3, 5.1, 10).
 
 use super::event::{Event, PeerRequest, RequestKey, ResolvedToken};
 use super::limit::{MAX_HELD_FETCHES, OVERLOAD_RETRY};
@@ -38,7 +39,8 @@ impl Session {
             Message::RequestUpdate(update) => self.receive_update(key, kind, update),
             Message::GoAway(goaway) => self.receive_request_goaway(key, goaway),
             Message::RequestOk(ok) => self.receive_ok(key, kind, ok),
-            // Draft-18 dropped PUBLISH_OK as a message but left its id in the table, and peers send it.
+            // Draft-18 dropped PUBLISH_OK as a message but left its id in the table, and peers send
+            // it.
             Message::PublishOk16(ok) if kind == RequestKind::Publish => {
                 let ok = crate::RequestOk { parameters: ok.parameters, ..crate::RequestOk::default() };
                 self.receive_ok(key, kind, ok)
@@ -71,9 +73,17 @@ impl Session {
             return Err(ProtocolError::violation("relay path without both sides having declared it"));
         }
         let tokens = self.peer_tokens.apply(&tokens)?;
+        let alias = match &message {
+            Message::Publish(publish) => Some(publish.track_alias),
+            _ => None,
+        };
         match self.refusal(&message, &tokens) {
             Some(refusal) => self.refuse(key, refusal),
             None => self.admit(key, id, message, tokens)?,
+        }
+        if let Some(alias) = alias {
+            // Objects of a PUBLISH that was refused at once may already be on their way.
+            self.requests.retire(alias);
         }
         self.join_orphans(id);
         Ok(())
@@ -244,7 +254,8 @@ pub(super) fn misplaced(message: &Message, kind: RequestKind) -> ProtocolError {
     ProtocolError::violation(format!("{} does not belong on the stream of a {kind:?} request here", message.name()))
 }
 
-/// Whether a range's end, one past its last object or object 0 for the whole group, is before its start.
+/// Whether a range's end, one past its last object or object 0 for the whole group, is before its
+/// start.
 pub(super) fn ends_before(end: Location, start: Location) -> bool {
     if end.object == 0 { end.group < start.group } else { end < start }
 }
@@ -278,7 +289,8 @@ fn namespace_of(message: &Message) -> Option<&Namespace> {
     })
 }
 
-/// The name without the message it was read from: kept for as long as the request, it must not keep 64 KiB of tokens too.
+/// The name without the message it was read from: kept for as long as the request, it must not keep
+/// 64 KiB of tokens too.
 fn detached(track: &FullTrackName) -> FullTrackName {
     let namespace = namespaces::detached(&track.namespace);
     let name = crate::TrackName::new(bytes::Bytes::copy_from_slice(track.name.as_bytes()))

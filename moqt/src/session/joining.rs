@@ -1,4 +1,5 @@
-//! Joining FETCHes of the peer: their range comes from a subscription that may not be ready, or not even here (section 10.12.2).
+//! Joining FETCHes of the peer: their range comes from a subscription that may not be ready, or not
+//! even here (section 10.12.2).
 
 use super::Session;
 use super::event::{PeerRequest, RequestKey};
@@ -16,7 +17,8 @@ pub(super) struct Orphan {
 }
 
 impl Session {
-    /// Finds the range of a held FETCH and hands it to the application, refuses it, or lets it wait.
+    /// Finds the range of a held FETCH and hands it to the application, refuses it, or lets it
+    /// wait.
     pub(super) fn join(&mut self, fetch: RequestKey) {
         let Some((id, kind)) = self.requests.get(fetch).and_then(|request| {
             let Kind::Fetch(Fetch { held: Some(held), .. }) = &request.kind else { return None };
@@ -31,13 +33,12 @@ impl Session {
             self.await_subscription(fetch, id, joining);
             return;
         };
-        let Some(request) = self.requests.get_mut(key) else { return };
-        let ready = request.established && request.received_updates.is_empty();
-        let Some(subscription) = request.subscription_mut() else { return };
-        if !ready {
-            subscription.waiting.push(fetch);
+        let Some(request) = self.requests.get(key) else { return };
+        if !request.established || !request.received_updates.is_empty() {
+            self.requests.add_waiting(key, fetch);
             return;
         }
+        let Some(subscription) = request.subscription() else { return };
         match range(subscription, &kind) {
             Ok((start, end)) => self.announce_joining(fetch, id, key, start, end),
             Err(reason) => self.refuse(fetch, (RequestErrorCode::InvalidRange, reason)),
@@ -75,7 +76,8 @@ impl Session {
         }
     }
 
-    /// A subscription asked for before the FETCH may still be on its way; one that ended, or would come later, may not.
+    /// A subscription asked for before the FETCH may still be on its way; one that ended, or would
+    /// come later, may not.
     fn await_subscription(&mut self, fetch: RequestKey, id: RequestId, joining: RequestId) {
         let may_come = joining.side() == !self.side && joining < id && !self.peer_ids.was_used(joining);
         if may_come && self.orphans.len() < MAX_HELD_FETCHES {
@@ -124,7 +126,8 @@ fn joined_id(kind: &FetchKind) -> Option<RequestId> {
     }
 }
 
-/// First location and end of a joining FETCH, so that it meets the subscription without a gap or an overlap.
+/// First location and end of a joining FETCH, so that it meets the subscription without a gap or an
+/// overlap.
 fn range(subscription: &Subscription, kind: &FetchKind) -> Result<(Location, Location), &'static str> {
     if !subscription.forward {
         return Err("the subscription has Forward 0");

@@ -1,10 +1,11 @@
-//! One MOQT session as a state machine without IO: bytes and the time go in with `handle_*`, commands with the other methods, and
-//! bytes and events come out of [`Session::poll_output`].
+//! One MOQT session as a state machine without IO: bytes and the time go in with `handle_*`,
+//! commands with the other methods, and bytes and events come out of [`Session::poll_output`].
 //!
-//! The caller owns the streams. It gives every byte of the peer's control stream to [`Session::handle_control`] (from the first one:
-//! the stream type is the type of SETUP), announces each bidirectional stream of the peer with [`Session::accept_request`], and carries
-//! out every [`Output`] in order. After any input or command it drains [`Session::poll_output`] and looks at
-//! [`Session::poll_timeout`]. Nothing is queued without bound as long as it does.
+//! The caller owns the streams. It gives every byte of the peer's control stream to
+//! [`Session::handle_control`] (from the first one: the stream type is the type of SETUP),
+//! announces each bidirectional stream of the peer with [`Session::accept_request`], and carries
+//! out every [`Output`] in order. After any input or command it drains [`Session::poll_output`] and
+//! looks at [`Session::poll_timeout`]. Nothing is queued without bound as long as it does.
 //!
 //! | Draft | Here |
 //! |---|---|
@@ -60,7 +61,8 @@ pub use self::settings::{Carrier, SessionSettings, SettingsError};
 
 /// The state of one session, in all roles at once.
 ///
-/// An input that returns an error ends the session: the caller closes the connection with its code, and the machine does nothing more.
+/// An input that returns an error ends the session: the caller closes the connection with its code,
+/// and the machine does nothing more.
 #[derive(Debug)]
 pub struct Session {
     side: Side,
@@ -166,17 +168,19 @@ impl Session {
         key
     }
 
-    /// Bytes the peer sent on a request's stream. Those of a request that is over are dropped; those before SETUP are kept.
+    /// Bytes the peer sent on a request's stream. Those of a request that is over are dropped;
+    /// those before SETUP are kept.
     ///
     /// # Errors
     /// What the peer broke; close the connection with it.
     pub fn handle_request(&mut self, key: RequestKey, bytes: impl AsRef<[u8]>) -> Result<(), ProtocolError> {
         self.guarded(|session| {
-            let held = session.requests.hold(key, bytes.as_ref());
+            session.requests.hold(key, bytes.as_ref());
             if session.is_established() {
                 session.read_request(key)?;
             }
-            if held > MAX_HELD_BYTES && session.requests.get(key).is_some_and(|request| !request.input.is_empty()) {
+            let keeps = |request: &Request| !request.input.is_empty();
+            if session.requests.held_bytes() > MAX_HELD_BYTES && session.requests.get(key).is_some_and(keeps) {
                 session.overloaded(key);
             }
             Ok(())
@@ -186,7 +190,8 @@ impl Session {
     /// The time, whenever [`poll_timeout`](Self::poll_timeout) asks for it or at any other moment.
     ///
     /// # Errors
-    /// CONTROL_MESSAGE_TIMEOUT when the peer's SETUP did not come in time, GOAWAY_TIMEOUT when the peer did not leave in time.
+    /// CONTROL_MESSAGE_TIMEOUT when the peer's SETUP did not come in time, GOAWAY_TIMEOUT when the
+    /// peer did not leave in time.
     pub fn handle_timeout(&mut self, now: Duration) -> Result<(), ProtocolError> {
         self.guarded(|session| {
             session.now = session.now.max(now);
@@ -197,7 +202,8 @@ impl Session {
         })
     }
 
-    /// When [`handle_timeout`](Self::handle_timeout) is wanted next, if at all. A time not in the future means: now.
+    /// When [`handle_timeout`](Self::handle_timeout) is wanted next, if at all. A time not in the
+    /// future means: now.
     pub fn poll_timeout(&self) -> Option<Duration> {
         if self.failed.is_some() {
             return None;
@@ -222,14 +228,15 @@ impl Session {
         self.requests.len()
     }
 
-    /// The subscription of this side that objects with this alias belong to: pending PUBLISHes of the peer and finished subscriptions
-    /// whose late streams may still come included.
+    /// The subscription of this side that objects with this alias belong to: pending PUBLISHes of
+    /// the peer and finished subscriptions whose late streams may still come included.
     pub fn subscription_by_alias(&self, alias: TrackAlias) -> Option<RequestKey> {
         self.requests.reader_of(alias)
     }
 
-    /// The alias belonged to a subscription of this side that was cancelled or refused: its objects may be dropped unread, while those
-    /// with an alias never heard of may be waiting for their SUBSCRIBE_OK.
+    /// The alias belonged to a subscription of this side that was cancelled or refused: its objects
+    /// may be dropped unread, while those with an alias never heard of may be waiting for their
+    /// SUBSCRIBE_OK.
     pub fn is_retired_alias(&self, alias: TrackAlias) -> bool {
         self.requests.is_retired(alias)
     }

@@ -1,4 +1,5 @@
-//! Namespaces: reserved ones, overlapping prefixes, and the messages on namespace subscriptions (sections 3.2, 6, 10.16 to 10.20).
+//! Namespaces: reserved ones, overlapping prefixes, and the messages on namespace subscriptions
+//! (sections 3.2, 6, 10.16 to 10.20).
 
 use bytes::Bytes;
 
@@ -11,7 +12,8 @@ use crate::{
     TrackName,
 };
 
-/// `.` may never be used, and nothing is defined below `.session`. Other dotted names are the application's.
+/// `.` may never be used, and nothing is defined below `.session`. Other dotted names are the
+/// application's.
 pub(super) fn is_reserved(namespace: &Namespace) -> bool {
     namespace.fields().first().is_some_and(|field| matches!(&field[..], b"." | b".session"))
 }
@@ -57,7 +59,8 @@ impl Session {
     /// Tells the subscriber of a namespace under its prefix. Does nothing if it was told already.
     ///
     /// # Errors
-    /// [`CommandError`] when the request is no accepted SUBSCRIBE_NAMESPACE of the peer, or it has too many namespaces.
+    /// [`CommandError`] when the request is no accepted SUBSCRIBE_NAMESPACE of the peer, or it has
+    /// too many namespaces.
     pub fn namespace_added(&mut self, key: RequestKey, suffix: Namespace) -> Result<(), CommandError> {
         let subscription = self.namespaces_of(key)?;
         let namespace = subscription.prefix.join(&suffix).map_err(invalid_name)?;
@@ -74,7 +77,8 @@ impl Session {
     /// Tells the subscriber that a namespace is gone.
     ///
     /// # Errors
-    /// [`CommandError`] when the request is no accepted SUBSCRIBE_NAMESPACE of the peer, or the namespace was not added.
+    /// [`CommandError`] when the request is no accepted SUBSCRIBE_NAMESPACE of the peer, or the
+    /// namespace was not added.
     pub fn namespace_removed(&mut self, key: RequestKey, suffix: Namespace) -> Result<(), CommandError> {
         let subscription = self.namespaces_of(key)?;
         let namespace = subscription.prefix.join(&suffix).map_err(invalid_name)?;
@@ -84,10 +88,12 @@ impl Session {
         self.write(key, &Message::NamespaceDone(NamespaceRemoved { suffix }), false)
     }
 
-    /// Tells the subscriber that a track cannot be published to it. [`publish`](Self::publish) refuses the track from then on.
+    /// Tells the subscriber that a track cannot be published to it. [`publish`](Self::publish)
+    /// refuses the track from then on.
     ///
     /// # Errors
-    /// [`CommandError`] when the request is no accepted SUBSCRIBE_TRACKS of the peer, or too many tracks are blocked.
+    /// [`CommandError`] when the request is no accepted SUBSCRIBE_TRACKS of the peer, or too many
+    /// tracks are blocked.
     pub fn publish_blocked(&mut self, key: RequestKey, suffix: Namespace, name: TrackName) -> Result<(), CommandError> {
         let subscription = self.tracks_of(key)?;
         let namespace = subscription.prefix.join(&suffix).map_err(invalid_name)?;
@@ -126,7 +132,8 @@ impl Session {
         })
     }
 
-    /// Whether another subscription of the peer, of the same kind, has or is about to get a prefix that overlaps.
+    /// Whether another subscription of the peer, of the same kind, has or is about to get a prefix
+    /// that overlaps.
     pub(super) fn overlaps(&self, key: RequestKey, kind: &Kind, prefix: &Namespace) -> bool {
         self.requests.iter().any(|(other, request)| {
             let same_kind = std::mem::discriminant(&request.kind) == std::mem::discriminant(kind);

@@ -19,7 +19,8 @@ impl Session {
     /// Subscribes to what will be published on a track.
     ///
     /// # Errors
-    /// [`CommandError`] when no request may be opened, the track is subscribed to already, or a parameter does not belong in SUBSCRIBE.
+    /// [`CommandError`] when no request may be opened, the track is subscribed to already, or a
+    /// parameter does not belong in SUBSCRIBE.
     pub fn subscribe(&mut self, track: FullTrackName, parameters: Parameters) -> Opened {
         check_name(&track.namespace)?;
         let keys = self.requests.subscribing(&track);
@@ -36,7 +37,8 @@ impl Session {
     /// Asks for objects that exist already.
     ///
     /// # Errors
-    /// [`CommandError`] when no request may be opened, the range ends before it starts, or the subscription to join is over.
+    /// [`CommandError`] when no request may be opened, the range ends before it starts, or the
+    /// subscription to join is over.
     pub fn fetch(&mut self, target: FetchTarget, parameters: Parameters) -> Opened {
         let (start, kind) = match target {
             FetchTarget::Range { track, start, end } => {
@@ -60,7 +62,8 @@ impl Session {
     /// Asks for the largest location and the properties of a track.
     ///
     /// # Errors
-    /// [`CommandError`] when no request may be opened, or a parameter does not belong in TRACK_STATUS.
+    /// [`CommandError`] when no request may be opened, or a parameter does not belong in
+    /// TRACK_STATUS.
     pub fn track_status(&mut self, track: FullTrackName, parameters: Parameters) -> Opened {
         check_name(&track.namespace)?;
         self.begin(Kind::TrackStatus, parameters, |request_id, parameters| {
@@ -68,12 +71,13 @@ impl Session {
         })
     }
 
-    /// Offers a track. `alias` is what its objects will carry, `None` for one the machine chooses; unless `parameters.forward` is
-    /// `Some(false)`, objects may be sent before the answer.
+    /// Offers a track. `alias` is what its objects will carry, `None` for one the machine chooses;
+    /// unless `parameters.forward` is `Some(false)`, objects may be sent before the answer.
     ///
     /// # Errors
-    /// [`CommandError`] when no request may be opened, the peer is subscribed to the track already, PUBLISH_BLOCKED was sent for it, the
-    /// alias is in use, or a parameter does not belong in PUBLISH.
+    /// [`CommandError`] when no request may be opened, the peer is subscribed to the track already,
+    /// PUBLISH_BLOCKED was sent for it, the alias is in use, or a parameter does not belong in
+    /// PUBLISH.
     pub fn publish(
         &mut self,
         track: FullTrackName,
@@ -167,7 +171,8 @@ impl Session {
         }
     }
 
-    /// The token cache as it will be after these tokens, if they change or use it. A fault here would end the session at the peer.
+    /// The token cache as it will be after these tokens, if they change or use it. A fault here
+    /// would end the session at the peer.
     pub(super) fn checked_tokens(&self, tokens: &[Token]) -> Result<Option<TokenCache>, CommandError> {
         if tokens.iter().all(|token| matches!(token, Token::UseValue { .. })) {
             return Ok(None);

@@ -204,7 +204,8 @@ impl Request {
     }
 }
 
-/// The requests of this side's subscriber role for one track: a PUBLISH may cross a pending SUBSCRIBE.
+/// The requests of this side's subscriber role for one track: a PUBLISH may cross a pending
+/// SUBSCRIBE.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct TrackKeys {
     pub(super) subscribe: Option<RequestKey>,
@@ -297,7 +298,8 @@ impl Requests {
         self.index_alias(role, alias, key);
     }
 
-    /// Takes the request out, with everything that pointed at it. A received alias is kept as retired.
+    /// Takes the request out, with everything that pointed at it. A received alias is kept as
+    /// retired.
     pub(super) fn remove(&mut self, key: RequestKey) -> Option<Request> {
         let request = self.live.remove(&key)?;
         if request.opener == Opener::Local {
@@ -428,13 +430,37 @@ impl Requests {
         self.live.len() - self.local
     }
 
-    /// Appends bytes of the peer to the request's input. Says how many are held over all requests now.
-    pub(super) fn hold(&mut self, key: RequestKey, bytes: &[u8]) -> usize {
+    /// Appends bytes of the peer to the request's input.
+    pub(super) fn hold(&mut self, key: RequestKey, bytes: &[u8]) {
         if let Some(request) = self.live.get_mut(&key) {
             request.input.extend_from_slice(bytes);
             self.held_bytes += bytes.len();
         }
+    }
+
+    /// Bytes held as input over all requests.
+    pub(super) fn held_bytes(&self) -> usize {
         self.held_bytes
+    }
+
+    /// Lets a FETCH wait for a subscription, and forgets those that stopped waiting.
+    pub(super) fn add_waiting(&mut self, key: RequestKey, fetch: RequestKey) {
+        let subscription = self.live.get_mut(&key).and_then(Request::subscription_mut);
+        let Some(mut waiting) = subscription.map(|waited| std::mem::take(&mut waited.waiting)) else {
+            return;
+        };
+        waiting.retain(|other| self.live.contains_key(other));
+        waiting.push(fetch);
+        if let Some(subscription) = self.live.get_mut(&key).and_then(Request::subscription_mut) {
+            subscription.waiting = waiting;
+        }
+    }
+
+    /// Remembers an alias whose objects are not wanted.
+    pub(super) fn retire(&mut self, alias: TrackAlias) {
+        if !self.received_aliases.contains_key(&alias) && !self.retired.contains(&alias) {
+            push_bounded(&mut self.retired, alias, MAX_RETIRED_ALIASES);
+        }
     }
 
     /// Runs `read` on the request's input and keeps the count of held bytes right.
@@ -444,7 +470,8 @@ impl Requests {
         let result = read(&mut request.input);
         self.held_bytes -= before - request.input.len();
         if request.input.is_empty() {
-            // The buffer has the size of the largest message so far; idle requests should cost little.
+            // The buffer has the size of the largest message so far; idle requests should cost
+            // little.
             request.input = BytesMut::new();
         }
         Some(result)

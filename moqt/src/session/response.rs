@@ -1,4 +1,5 @@
-//! The peer's answers to requests of this side, and the end of subscriptions it publishes (sections 10.5 to 10.13).
+//! The peer's answers to requests of this side, and the end of subscriptions it publishes (sections
+//! 10.5 to 10.13).
 
 use super::Session;
 use super::event::{Event, RequestKey, Response};
@@ -22,13 +23,13 @@ impl Session {
             return Err(misplaced(&Message::SubscribeOk(ok), kind));
         };
         self.check_new_alias(ok.track_alias, &track)?;
+        self.requests.set_alias(key, ok.track_alias);
         if self.refuse_unsupported(key, &ok.properties) {
             return Ok(());
         }
         if let Some(request) = self.requests.get_mut(key) {
             request.established = true;
         }
-        self.requests.set_alias(key, ok.track_alias);
         self.event(Event::Response { key, response: Response::Subscribed(ok) });
         Ok(())
     }
@@ -76,7 +77,8 @@ impl Session {
         ok.validate(Answered::Request(kind), self.plane.version())?;
         request.established = true;
         if let Some(subscription) = request.subscription_mut() {
-            // PUBLISH_OK sets the Forward State, and without the parameter it is 1 (section 10.2.12).
+            // PUBLISH_OK sets the Forward State, and without the parameter it is 1 (section
+            // 10.2.12).
             subscription.forward = ok.parameters.forward.unwrap_or(true);
         }
         self.event(Event::Response { key, response: Response::Accepted(ok) });
@@ -122,7 +124,8 @@ impl Session {
         Ok(())
     }
 
-    /// Forgets a request that the peer has answered for the last time, and finishes this side's half.
+    /// Forgets a request that the peer has answered for the last time, and finishes this side's
+    /// half.
     pub(super) fn close_half(&mut self, key: RequestKey) {
         let Some(request) = self.remove(key) else { return };
         if !request.write_closed {
@@ -130,8 +133,8 @@ impl Session {
         }
     }
 
-    /// A track with a mandatory property that is not understood must not be used (section 2.5.1): cancels the request and reports it as
-    /// refused.
+    /// A track with a mandatory property that is not understood must not be used (section 2.5.1):
+    /// cancels the request and reports it as refused.
     fn refuse_unsupported(&mut self, key: RequestKey, properties: &Properties) -> bool {
         let Some(property) = properties.unknown_mandatory(&[]) else { return false };
         debug_assert!(self.requests.get(key).is_some_and(|request| request.opener == Opener::Local));

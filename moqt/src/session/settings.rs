@@ -24,12 +24,15 @@ pub struct SessionSettings {
     pub version: Version,
     /// What carries the session.
     pub carrier: Carrier,
-    /// This side's SETUP. Path and authority are left out where the draft forbids them; `max_auth_token_cache_size` is also the limit
-    /// the peer's registered tokens are held to; `hops` declares the private relay-path extension.
+    /// This side's SETUP. Path and authority are left out where the draft forbids them;
+    /// `max_auth_token_cache_size` is also the limit the peer's registered tokens are held to;
+    /// `hops` declares the private relay-path extension.
     pub setup: SetupOptions,
-    /// How long the peer may take to send its SETUP; then the session closes with CONTROL_MESSAGE_TIMEOUT.
+    /// How long the peer may take to send its SETUP; then the session closes with
+    /// CONTROL_MESSAGE_TIMEOUT.
     pub setup_timeout: Duration,
-    /// Requests of the peer alive at once; above it a request is answered EXCESSIVE_LOAD with a Retry Interval.
+    /// Requests of the peer alive at once; above it a request is answered EXCESSIVE_LOAD with a
+    /// Retry Interval.
     pub request_limit: usize,
 }
 

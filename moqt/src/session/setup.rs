@@ -26,8 +26,9 @@ impl Session {
         let tokens = self.peer_tokens.apply_setup(&options.tokens)?;
         let limit = options.max_auth_token_cache_size.unwrap_or(0);
         self.local_tokens = TokenCache::new(limit.min(MAX_REGISTERED_TOKEN_BYTES));
-        // What does not fit the peer's cache was only used there, not registered, so it must not be known here either. A fault
-        // would be a SETUP of ours that the peer refuses, which ends the session from its side.
+        // What does not fit the peer's cache was only used there, not registered, so it must not be
+        // known here either. A fault would be a SETUP of ours that the peer refuses, which ends the
+        // session from its side.
         let _ = self.local_tokens.apply_setup(&self.setup.tokens);
         self.hops = options.hops && self.setup.hops;
         self.setup_deadline = None;

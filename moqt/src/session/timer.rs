@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-/// A wait that starts at the first `handle_timeout` after it was asked for, because only that call brings the time.
+/// A wait that starts at the first `handle_timeout` after it was asked for, because only that call
+/// brings the time.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Timer {
     /// Asked for; the next `handle_timeout` starts it.

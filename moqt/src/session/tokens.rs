@@ -50,8 +50,8 @@ impl TokenCache {
         Self { limit, used: 0, tokens: HashMap::new() }
     }
 
-    /// Applies the tokens of one message in order and returns their values. What was applied before a fault stays applied: the
-    /// fault ends the session anyway.
+    /// Applies the tokens of one message in order and returns their values. What was applied before
+    /// a fault stays applied: the fault ends the session anyway.
     pub(super) fn apply(&mut self, tokens: &[Token]) -> Result<Vec<ResolvedToken>, TokenFault> {
         let mut resolved = Vec::new();
         for token in tokens {
@@ -73,7 +73,8 @@ impl TokenCache {
         Ok(resolved)
     }
 
-    /// As [`apply`](Self::apply) for the tokens of a SETUP, where a REGISTER that does not fit counts as USE_VALUE.
+    /// As [`apply`](Self::apply) for the tokens of a SETUP, where a REGISTER that does not fit
+    /// counts as USE_VALUE.
     pub(super) fn apply_setup(&mut self, tokens: &[Token]) -> Result<Vec<ResolvedToken>, TokenFault> {
         let mut resolved = Vec::new();
         for token in tokens {

@@ -11,11 +11,12 @@ use crate::{
 };
 
 impl Session {
-    /// Changes a request of this side, or a subscription the peer began with PUBLISH. The answer comes as
-    /// [`Event::UpdateResponse`], in the order of the updates.
+    /// Changes a request of this side, or a subscription the peer began with PUBLISH. The answer
+    /// comes as [`Event::UpdateResponse`], in the order of the updates.
     ///
     /// # Errors
-    /// [`CommandError`] when the request cannot be updated, a parameter does not belong to it, or too many updates wait for their answer.
+    /// [`CommandError`] when the request cannot be updated, a parameter does not belong to it, or
+    /// too many updates wait for their answer.
     pub fn update(&mut self, key: RequestKey, parameters: Parameters) -> Result<(), CommandError> {
         self.check_open()?;
         let request = self.requests.get(key).ok_or(CommandError::UnknownRequest)?;
@@ -40,11 +41,12 @@ impl Session {
         Ok(())
     }
 
-    /// Accepts the oldest update of the peer that has no answer. `parameters.largest_object` becomes the Joining Location when the update
-    /// turned Forward from 0 to 1.
+    /// Accepts the oldest update of the peer that has no answer. `parameters.largest_object`
+    /// becomes the Joining Location when the update turned Forward from 0 to 1.
     ///
     /// # Errors
-    /// [`CommandError`] when no update waits, the request itself has no answer yet, or a parameter does not belong in the answer.
+    /// [`CommandError`] when no update waits, the request itself has no answer yet, or a parameter
+    /// does not belong in the answer.
     pub fn accept_update(&mut self, key: RequestKey, parameters: Parameters) -> Result<(), CommandError> {
         self.check_update(key)?;
         let largest = parameters.largest_object;
@@ -64,12 +66,14 @@ impl Session {
         Ok(())
     }
 
-    /// Refuses the oldest update of the peer that has no answer. That ends the request: a subscription this side publishes with
-    /// PUBLISH_DONE UPDATE_FAILED (its data streams must be reset before), others with the stream. Only a subscription the peer publishes
-    /// goes on until its PUBLISH_DONE.
+    /// Refuses the oldest update of the peer that has no answer. That ends the request: a
+    /// subscription this side publishes with PUBLISH_DONE UPDATE_FAILED (its data streams must be
+    /// reset before), others with the stream. Only a subscription the peer publishes goes on until
+    /// its PUBLISH_DONE.
     ///
     /// # Errors
-    /// [`CommandError`] when no update waits, the request itself has no answer yet, or for a redirect the peer must not be given.
+    /// [`CommandError`] when no update waits, the request itself has no answer yet, or for a
+    /// redirect the peer must not be given.
     pub fn reject_update(&mut self, key: RequestKey, error: RequestError) -> Result<(), CommandError> {
         let kind = self.check_update(key)?;
         error.validate(self.side, kind)?;
@@ -92,7 +96,8 @@ impl Session {
         request.request_kind().ok_or(CommandError::UnknownRequest)
     }
 
-    /// Writes the refusal and what must follow it; the request is gone then, unless the peer publishes it.
+    /// Writes the refusal and what must follow it; the request is gone then, unless the peer
+    /// publishes it.
     fn fail_update(&mut self, key: RequestKey, error: RequestError) -> Result<Option<Request>, CommandError> {
         let Some(request) = self.requests.get(key) else { return Ok(None) };
         let (publisher, subscriber) = (request.has_role(Role::Publisher), request.has_role(Role::Subscriber));
@@ -127,7 +132,8 @@ impl Session {
         let tokens = self.peer_tokens.apply(&std::mem::take(&mut parameters.authorization_tokens))?;
         let Some(request) = self.requests.get(key) else { return Ok(()) };
         let refusal = if !request.announced {
-            // A FETCH held back for its subscription: the application could not make sense of the update.
+            // A FETCH held back for its subscription: the application could not make sense of the
+            // update.
             Some((RequestErrorCode::ExcessiveLoad, "the FETCH still waits for its subscription"))
         } else if has_repeats(&tokens) {
             Some((RequestErrorCode::MalformedAuthToken, "the same token twice"))
@@ -197,7 +203,8 @@ impl Session {
     }
 }
 
-/// The kind of the request, if `updater` may update it: who opened it may, and so may the subscriber of an accepted PUBLISH.
+/// The kind of the request, if `updater` may update it: who opened it may, and so may the
+/// subscriber of an accepted PUBLISH.
 fn updatable(request: &Request, updater: Opener) -> Result<RequestKind, CommandError> {
     let kind = request.request_kind().ok_or(CommandError::UnknownRequest)?;
     let may = match kind {
