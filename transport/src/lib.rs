@@ -19,6 +19,7 @@ mod connection;
 mod endpoint;
 mod http3;
 pub mod limit;
+pub mod loopback;
 mod priority;
 mod quic;
 mod session;

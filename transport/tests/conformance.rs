@@ -11,6 +11,7 @@ use bytes::Bytes;
 use common::{Pair, pair, read_all, send_all, within};
 use futures_util::FutureExt;
 use tokio::time::timeout;
+use transport::loopback::{self, LoopbackSettings};
 use transport::{
     CANCELLED, Connection, ConnectionError, DatagramError, EndpointSettings, ReadError, Side, TransportKind,
     WriteError, read_chunk, stopped, write_all,
@@ -33,10 +34,21 @@ async fn webtransport() -> Ends {
     over("https").await
 }
 
+/// A short, slightly uneven path; the runtime drives it until the test drops it.
+async fn loopback() -> Ends {
+    let latency = Duration::from_millis(2);
+    let settings = LoopbackSettings { latency, jitter: latency, seed: 7, ..LoopbackSettings::default() };
+    let (near, far, driver) = loopback::pair(settings);
+    let mut tasks = tokio::task::JoinSet::new();
+    tasks.spawn(driver.run());
+    (near, far, Box::new(tasks))
+}
+
 macro_rules! conformance {
     ($($name:ident),* $(,)?) => {
         mod quic_transport { $(#[tokio::test] async fn $name() { super::$name(super::quic().await).await; })* }
         mod webtransport_transport { $(#[tokio::test] async fn $name() { super::$name(super::webtransport().await).await; })* }
+        mod loopback_transport { $(#[tokio::test] async fn $name() { super::$name(super::loopback().await).await; })* }
     };
 }
 
