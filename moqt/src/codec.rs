@@ -51,10 +51,7 @@ pub struct ProtocolError {
 impl ProtocolError {
     /// An error with the given code.
     pub fn new(code: SessionErrorCode, reason: impl Into<Cow<'static, str>>) -> Self {
-        Self {
-            code,
-            reason: reason.into(),
-        }
+        Self { code, reason: reason.into() }
     }
 
     /// A PROTOCOL_VIOLATION.
@@ -123,11 +120,7 @@ pub(crate) fn take_prefixed(
 }
 
 /// Appends an integer length and the bytes.
-pub(crate) fn put_prefixed(
-    bytes: &[u8],
-    out: &mut BytesMut,
-    version: Version,
-) -> Result<(), EncodeError> {
+pub(crate) fn put_prefixed(bytes: &[u8], out: &mut BytesMut, version: Version) -> Result<(), EncodeError> {
     varint::encode(bytes.len() as u64, out, version)?;
     out.extend_from_slice(bytes);
     Ok(())

@@ -236,28 +236,14 @@ mod tests {
                 }
             )*};
         }
-        check!(
-            SessionErrorCode,
-            RequestErrorCode,
-            PublishDoneCode,
-            StreamErrorCode
-        );
+        check!(SessionErrorCode, RequestErrorCode, PublishDoneCode, StreamErrorCode);
     }
 
     #[test]
     fn the_drafts_swap_two_publish_done_codes() {
-        assert_eq!(
-            PublishDoneCode::from_wire(5, Version::Draft16),
-            PublishDoneCode::Expired
-        );
-        assert_eq!(
-            PublishDoneCode::from_wire(5, Version::Draft18),
-            PublishDoneCode::TooFarBehind
-        );
-        assert_eq!(
-            StreamErrorCode::UnknownObjectStatus.to_wire(Version::Draft16),
-            4
-        );
+        assert_eq!(PublishDoneCode::from_wire(5, Version::Draft16), PublishDoneCode::Expired);
+        assert_eq!(PublishDoneCode::from_wire(5, Version::Draft18), PublishDoneCode::TooFarBehind);
+        assert_eq!(StreamErrorCode::UnknownObjectStatus.to_wire(Version::Draft16), 4);
         assert_eq!(RequestErrorCode::GoingAway.to_wire(Version::Draft16), 0);
     }
 }

@@ -40,48 +40,27 @@ pub struct Pair {
 impl Pair {
     /// A pair.
     pub fn new(id: u64, value: impl Into<PairValue>) -> Self {
-        Self {
-            id,
-            value: value.into(),
-        }
+        Self { id, value: value.into() }
     }
 
     /// Reads the pair that follows one of type `previous` (0 at the start of a block).
-    pub(crate) fn decode_after(
-        previous: u64,
-        buf: &mut Bytes,
-        version: Version,
-    ) -> Result<Self, DecodeError> {
+    pub(crate) fn decode_after(previous: u64, buf: &mut Bytes, version: Version) -> Result<Self, DecodeError> {
         let id = decode_id(previous, buf, version)?;
-        Ok(Self {
-            id,
-            value: PairValue::decode(id, buf, version)?,
-        })
+        Ok(Self { id, value: PairValue::decode(id, buf, version)? })
     }
 
     /// Appends the pair after one of type `previous`.
-    pub(crate) fn encode_after(
-        &self,
-        previous: u64,
-        out: &mut BytesMut,
-        version: Version,
-    ) -> Result<(), EncodeError> {
+    pub(crate) fn encode_after(&self, previous: u64, out: &mut BytesMut, version: Version) -> Result<(), EncodeError> {
         encode_id(self.id, previous, out, version)?;
         match &self.value {
-            PairValue::Int(value) if self.id.is_multiple_of(2) => {
-                varint::encode(*value, out, version)
-            }
+            PairValue::Int(value) if self.id.is_multiple_of(2) => varint::encode(*value, out, version),
             PairValue::Bytes(value) if !self.id.is_multiple_of(2) => {
                 if value.len() > KEY_VALUE_BYTES {
-                    return Err(EncodeError::Unrepresentable(
-                        "a pair's value above 65535 bytes",
-                    ));
+                    return Err(EncodeError::Unrepresentable("a pair's value above 65535 bytes"));
                 }
                 put_prefixed(value, out, version)
             }
-            _ => Err(EncodeError::Unrepresentable(
-                "a pair whose value is not of its type's form",
-            )),
+            _ => Err(EncodeError::Unrepresentable("a pair whose value is not of its type's form")),
         }
     }
 }
@@ -98,26 +77,13 @@ impl PairValue {
 }
 
 /// Reads a type written as a delta.
-pub(crate) fn decode_id(
-    previous: u64,
-    buf: &mut Bytes,
-    version: Version,
-) -> Result<u64, DecodeError> {
-    previous
-        .checked_add(varint::decode(buf, version)?)
-        .ok_or_else(|| DecodeError::violation("a type above 2^64 - 1"))
+pub(crate) fn decode_id(previous: u64, buf: &mut Bytes, version: Version) -> Result<u64, DecodeError> {
+    previous.checked_add(varint::decode(buf, version)?).ok_or_else(|| DecodeError::violation("a type above 2^64 - 1"))
 }
 
 /// Appends a type as a delta.
-pub(crate) fn encode_id(
-    id: u64,
-    previous: u64,
-    out: &mut BytesMut,
-    version: Version,
-) -> Result<(), EncodeError> {
-    let delta = id
-        .checked_sub(previous)
-        .ok_or(EncodeError::Unrepresentable("types that do not ascend"))?;
+pub(crate) fn encode_id(id: u64, previous: u64, out: &mut BytesMut, version: Version) -> Result<(), EncodeError> {
+    let delta = id.checked_sub(previous).ok_or(EncodeError::Unrepresentable("types that do not ascend"))?;
     varint::encode(delta, out, version)
 }
 
@@ -152,11 +118,7 @@ pub struct PairIter {
 
 impl PairIter {
     pub(crate) fn new(rest: Bytes, version: Version) -> Self {
-        Self {
-            rest,
-            previous: 0,
-            version,
-        }
+        Self { rest, previous: 0, version }
     }
 }
 

@@ -25,10 +25,7 @@ impl Location {
 impl Decode for Location {
     fn decode(buf: &mut Bytes, version: Version) -> Result<Self, DecodeError> {
         let group = varint::decode(buf, version)?;
-        Ok(Self {
-            group,
-            object: varint::decode(buf, version)?,
-        })
+        Ok(Self { group, object: varint::decode(buf, version)? })
     }
 }
 
@@ -112,9 +109,8 @@ impl Decode for Filter {
                 } else {
                     Some(end).filter(|end| *end >= start.group)
                 };
-                let end_group = end_group.ok_or_else(|| {
-                    DecodeError::violation("the filter's end group is impossible")
-                })?;
+                let end_group =
+                    end_group.ok_or_else(|| DecodeError::violation("the filter's end group is impossible"))?;
                 Ok(Self::AbsoluteRange { start, end_group })
             }
             _ => Err(DecodeError::violation("unknown filter type")),
@@ -130,17 +126,10 @@ impl Encode for Filter {
             Self::AbsoluteStart(start) => start.encode(out, version),
             Self::AbsoluteRange { start, end_group } => {
                 start.encode(out, version)?;
-                let delta =
-                    end_group
-                        .checked_sub(start.group)
-                        .ok_or(EncodeError::Unrepresentable(
-                            "a filter that ends before it starts",
-                        ))?;
-                let end = if version.has_delta_ranges() {
-                    delta
-                } else {
-                    *end_group
-                };
+                let delta = end_group
+                    .checked_sub(start.group)
+                    .ok_or(EncodeError::Unrepresentable("a filter that ends before it starts"))?;
+                let end = if version.has_delta_ranges() { delta } else { *end_group };
                 varint::encode(end, out, version)
             }
         }

@@ -85,9 +85,7 @@ impl Namespace {
 
     /// What follows `prefix`, if this namespace begins with it.
     pub fn strip_prefix(&self, prefix: &Self) -> Option<Self> {
-        self.0
-            .strip_prefix(prefix.fields())
-            .map(|rest| Self(rest.into()))
+        self.0.strip_prefix(prefix.fields()).map(|rest| Self(rest.into()))
     }
 
     /// These fields, then those of `suffix`.
@@ -118,15 +116,9 @@ impl Namespace {
     }
 
     /// Appends a prefix or suffix.
-    pub(crate) fn encode_part(
-        &self,
-        out: &mut BytesMut,
-        version: Version,
-    ) -> Result<(), EncodeError> {
+    pub(crate) fn encode_part(&self, out: &mut BytesMut, version: Version) -> Result<(), EncodeError> {
         varint::encode(self.0.len() as u64, out, version)?;
-        self.0
-            .iter()
-            .try_for_each(|field| put_prefixed(field, out, version))
+        self.0.iter().try_for_each(|field| put_prefixed(field, out, version))
     }
 }
 
@@ -134,9 +126,7 @@ impl Decode for Namespace {
     fn decode(buf: &mut Bytes, version: Version) -> Result<Self, DecodeError> {
         let namespace = Self::decode_part(buf, version)?;
         if namespace.is_empty() && !version.allows_empty_namespace() {
-            return Err(DecodeError::violation(
-                "a namespace needs a field in this version",
-            ));
+            return Err(DecodeError::violation("a namespace needs a field in this version"));
         }
         Ok(namespace)
     }
@@ -162,11 +152,7 @@ impl TrackName {
     /// [`NameError::TooLong`] above [`FULL_NAME_BYTES`].
     pub fn new(name: impl Into<Bytes>) -> Result<Self, NameError> {
         let name = name.into();
-        if name.len() > FULL_NAME_BYTES {
-            Err(NameError::TooLong)
-        } else {
-            Ok(Self(name))
-        }
+        if name.len() > FULL_NAME_BYTES { Err(NameError::TooLong) } else { Ok(Self(name)) }
     }
 
     /// The bytes.
@@ -178,12 +164,7 @@ impl TrackName {
 impl Decode for TrackName {
     fn decode(buf: &mut Bytes, version: Version) -> Result<Self, DecodeError> {
         let too_long = "track name above 4096 bytes";
-        Ok(Self(take_prefixed(
-            buf,
-            version,
-            FULL_NAME_BYTES,
-            too_long,
-        )?))
+        Ok(Self(take_prefixed(buf, version, FULL_NAME_BYTES, too_long)?))
     }
 }
 
@@ -209,11 +190,7 @@ impl FullTrackName {
     /// [`NameError::TooLong`] when both together exceed [`FULL_NAME_BYTES`].
     pub fn new(namespace: Namespace, name: TrackName) -> Result<Self, NameError> {
         let full = Self { namespace, name };
-        if full.byte_len() > FULL_NAME_BYTES {
-            Err(NameError::TooLong)
-        } else {
-            Ok(full)
-        }
+        if full.byte_len() > FULL_NAME_BYTES { Err(NameError::TooLong) } else { Ok(full) }
     }
 
     /// Bytes of all fields and the name together.
@@ -226,10 +203,7 @@ impl FullTrackName {
         let namespace = Namespace::decode_part(buf, version)?;
         let left = FULL_NAME_BYTES - namespace.byte_len();
         let name = take_prefixed(buf, version, left, "full track name above 4096 bytes")?;
-        Ok(Self {
-            namespace,
-            name: TrackName(name),
-        })
+        Ok(Self { namespace, name: TrackName(name) })
     }
 }
 
@@ -237,9 +211,7 @@ impl Decode for FullTrackName {
     fn decode(buf: &mut Bytes, version: Version) -> Result<Self, DecodeError> {
         let full = Self::decode_part(buf, version)?;
         if full.namespace.is_empty() && !version.allows_empty_namespace() {
-            return Err(DecodeError::violation(
-                "a namespace needs a field in this version",
-            ));
+            return Err(DecodeError::violation("a namespace needs a field in this version"));
         }
         Ok(full)
     }
@@ -248,9 +220,7 @@ impl Decode for FullTrackName {
 impl Encode for FullTrackName {
     fn encode(&self, out: &mut BytesMut, version: Version) -> Result<(), EncodeError> {
         if self.byte_len() > FULL_NAME_BYTES {
-            return Err(EncodeError::Unrepresentable(
-                "a full track name above 4096 bytes",
-            ));
+            return Err(EncodeError::Unrepresentable("a full track name above 4096 bytes"));
         }
         self.namespace.encode(out, version)?;
         self.name.encode(out, version)
@@ -318,10 +288,7 @@ impl FromStr for Namespace {
         if text.is_empty() {
             return Ok(Self::default());
         }
-        let fields = text
-            .split('-')
-            .map(unescape)
-            .collect::<Result<Vec<_>, _>>()?;
+        let fields = text.split('-').map(unescape).collect::<Result<Vec<_>, _>>()?;
         Self::new(fields)
     }
 }
@@ -350,9 +317,8 @@ impl FromStr for FullTrackName {
     type Err = NameError;
 
     fn from_str(text: &str) -> Result<Self, NameError> {
-        let (namespace, name) = text
-            .split_once("--")
-            .ok_or(NameError::Text("no double hyphen before the track name"))?;
+        let (namespace, name) =
+            text.split_once("--").ok_or(NameError::Text("no double hyphen before the track name"))?;
         Self::new(namespace.parse()?, name.parse()?)
     }
 }
@@ -403,9 +369,7 @@ mod tests {
 
     #[test]
     fn text_that_is_not_canonical_is_refused() {
-        for text in [
-            "a--b-c", "a-", "-a--b", "a", "a--.6", "a--.2E", "a--.61", "a b--c", "---",
-        ] {
+        for text in ["a--b-c", "a-", "-a--b", "a", "a--.6", "a--.2E", "a--.61", "a b--c", "---"] {
             assert!(text.parse::<FullTrackName>().is_err(), "{text}");
         }
         let empty: FullTrackName = "--x".parse().unwrap();

@@ -4,9 +4,7 @@ use std::time::Duration;
 
 use bytes::{Buf, BufMut, Bytes, BytesMut};
 
-use crate::codec::{
-    Decode, DecodeError, Encode, EncodeError, ProtocolError, put_prefixed, take_prefixed, take_u8,
-};
+use crate::codec::{Decode, DecodeError, Encode, EncodeError, ProtocolError, put_prefixed, take_prefixed, take_u8};
 use crate::key_value::{Pair, PairValue, decode_id, encode_id};
 use crate::limit::MESSAGE_BYTES;
 use crate::location::{Filter, GroupOrder, Location};
@@ -118,8 +116,7 @@ impl Scope {
             return self.allows_hops();
         }
         use RequestKind::{
-            Fetch, Publish, PublishNamespace, Subscribe, SubscribeNamespace, SubscribeTracks,
-            TrackStatus,
+            Fetch, Publish, PublishNamespace, Subscribe, SubscribeNamespace, SubscribeTracks, TrackStatus,
         };
         let subscription = SUBSCRIPTION.contains(&id);
         let largest = matches!(id, EXPIRES | LARGEST_OBJECT);
@@ -129,10 +126,9 @@ impl Scope {
                 subscription || own
             }
             Self::Request(Publish) => largest || matches!(id, AUTHORIZATION_TOKEN | FORWARD),
-            Self::Request(Fetch) => matches!(
-                id,
-                AUTHORIZATION_TOKEN | FILL_TIMEOUT | SUBSCRIBER_PRIORITY | GROUP_ORDER
-            ),
+            Self::Request(Fetch) => {
+                matches!(id, AUTHORIZATION_TOKEN | FILL_TIMEOUT | SUBSCRIBER_PRIORITY | GROUP_ORDER)
+            }
             Self::Request(SubscribeTracks) => matches!(id, AUTHORIZATION_TOKEN | FORWARD),
             Self::Request(SubscribeNamespace) => {
                 let forward = id == FORWARD && !version.has_request_streams();
@@ -140,18 +136,12 @@ impl Scope {
             }
             Self::Request(TrackStatus | PublishNamespace) => id == AUTHORIZATION_TOKEN,
             Self::SubscribeOk | Self::UpdateOk | Self::Ok(TrackStatus) => largest,
-            Self::PublishOk | Self::Ok(Publish) => {
-                subscription || matches!(id, GROUP_ORDER | EXPIRES)
-            }
+            Self::PublishOk | Self::Ok(Publish) => subscription || matches!(id, GROUP_ORDER | EXPIRES),
             Self::FetchOk | Self::Ok(_) => false,
             // Draft-16 has PUBLISH_OK as a message of its own.
-            Self::AnyOk if version.has_request_streams() => {
-                Self::PublishOk.allows(id, version) || largest
-            }
+            Self::AnyOk if version.has_request_streams() => Self::PublishOk.allows(id, version) || largest,
             Self::AnyOk => largest,
-            Self::AnyUpdate => {
-                subscription || matches!(id, AUTHORIZATION_TOKEN | TRACK_NAMESPACE_PREFIX)
-            }
+            Self::AnyUpdate => subscription || matches!(id, AUTHORIZATION_TOKEN | TRACK_NAMESPACE_PREFIX),
             Self::Update(Subscribe | Publish) => subscription || id == AUTHORIZATION_TOKEN,
             Self::Update(Fetch) => matches!(id, AUTHORIZATION_TOKEN | SUBSCRIBER_PRIORITY),
             Self::Update(SubscribeNamespace | SubscribeTracks) => {
@@ -166,10 +156,7 @@ impl Scope {
 impl Scope {
     fn allows_hops(self) -> bool {
         use RequestKind::{Fetch, Subscribe, SubscribeNamespace, TrackStatus};
-        matches!(
-            self,
-            Self::Request(Subscribe | Fetch | TrackStatus | SubscribeNamespace)
-        )
+        matches!(self, Self::Request(Subscribe | Fetch | TrackStatus | SubscribeNamespace))
     }
 }
 
@@ -199,11 +186,9 @@ fn is_known(id: u64, version: Version) -> bool {
         | SUBSCRIPTION_FILTER
         | GROUP_ORDER
         | NEW_GROUP_REQUEST => true,
-        RENDEZVOUS_TIMEOUT
-        | SUBGROUP_DELIVERY_TIMEOUT
-        | FILL_TIMEOUT
-        | TRACK_NAMESPACE_PREFIX
-        | HOPS => !version.has_key_value_parameters(),
+        RENDEZVOUS_TIMEOUT | SUBGROUP_DELIVERY_TIMEOUT | FILL_TIMEOUT | TRACK_NAMESPACE_PREFIX | HOPS => {
+            !version.has_key_value_parameters()
+        }
         _ => false,
     }
 }
@@ -217,16 +202,9 @@ fn decode_typed(id: u64, buf: &mut Bytes, form: PrefixForm) -> Result<Raw, Decod
             Raw::Content(take_prefixed(buf, version, MESSAGE_BYTES, too_long)?)
         }
         LARGEST_OBJECT => Raw::Location(Location::decode(buf, version)?),
-        TRACK_NAMESPACE_PREFIX if form == PrefixForm::Bare => {
-            Raw::Prefix(Namespace::decode_part(buf, version)?)
-        }
+        TRACK_NAMESPACE_PREFIX if form == PrefixForm::Bare => Raw::Prefix(Namespace::decode_part(buf, version)?),
         TRACK_NAMESPACE_PREFIX => {
-            let mut content = take_prefixed(
-                buf,
-                version,
-                MESSAGE_BYTES,
-                "a prefix longer than any message",
-            )?;
+            let mut content = take_prefixed(buf, version, MESSAGE_BYTES, "a prefix longer than any message")?;
             let prefix = Namespace::decode_part(&mut content, version)?;
             if !content.is_empty() {
                 return Err(DecodeError::violation("bytes after a namespace prefix"));
@@ -237,11 +215,7 @@ fn decode_typed(id: u64, buf: &mut Bytes, form: PrefixForm) -> Result<Raw, Decod
     })
 }
 
-fn whole<T: Decode>(
-    mut content: Bytes,
-    version: Version,
-    error: ProtocolError,
-) -> Result<T, DecodeError> {
+fn whole<T: Decode>(mut content: Bytes, version: Version, error: ProtocolError) -> Result<T, DecodeError> {
     match T::decode(&mut content, version) {
         Ok(value) if content.is_empty() => Ok(value),
         Ok(_) | Err(DecodeError::Incomplete) => Err(error.into()),
@@ -267,9 +241,7 @@ impl Parameters {
                 return Err(DecodeError::violation(reason));
             }
             if index > 0 && id == previous && id != AUTHORIZATION_TOKEN {
-                return Err(DecodeError::violation(format!(
-                    "parameter {id:#x} is repeated"
-                )));
+                return Err(DecodeError::violation(format!("parameter {id:#x} is repeated")));
             }
             previous = id;
             let raw = if version.has_key_value_parameters() {
@@ -325,8 +297,7 @@ impl Parameters {
                 self.filter = Some(whole(content, version, error)?);
             }
             (AUTHORIZATION_TOKEN, Raw::Content(content)) => {
-                self.authorization_tokens
-                    .push(Token::from_content(content, version)?);
+                self.authorization_tokens.push(Token::from_content(content, version)?);
             }
             (HOPS, Raw::Content(content)) if !content.is_empty() && content.len() % 8 == 0 => {
                 let ids = content.chunks_exact(8).map(|mut id: &[u8]| id.get_u64());
@@ -354,20 +325,10 @@ impl Parameters {
     }
 
     /// Appends a counted block in ascending order.
-    pub(crate) fn encode(
-        &self,
-        out: &mut BytesMut,
-        version: Version,
-        scope: Scope,
-    ) -> Result<(), EncodeError> {
+    pub(crate) fn encode(&self, out: &mut BytesMut, version: Version, scope: Scope) -> Result<(), EncodeError> {
         let mut entries: Vec<_> = self.entries().collect();
-        if entries
-            .iter()
-            .any(|(id, _)| !is_known(*id, version) || !scope.allows(*id, version))
-        {
-            return Err(EncodeError::Unrepresentable(
-                "a parameter the message does not define",
-            ));
+        if entries.iter().any(|(id, _)| !is_known(*id, version) || !scope.allows(*id, version)) {
+            return Err(EncodeError::Unrepresentable("a parameter the message does not define"));
         }
         if version.ignores_misplaced_parameters() {
             entries.extend(self.ignored.iter().map(|pair| (pair.id, Value::Pair(pair))));
@@ -440,10 +401,7 @@ impl Value<'_> {
                 return Ok(());
             }
             Self::Prefix(prefix) => return prefix.encode_part(out, version),
-            Self::Pair(Pair {
-                value: PairValue::Int(value),
-                ..
-            }) => {
+            Self::Pair(Pair { value: PairValue::Int(value), .. }) => {
                 return varint::encode(*value, out, version);
             }
             Self::Location(location) if !version.has_key_value_parameters() => {
@@ -453,10 +411,7 @@ impl Value<'_> {
             Self::Filter(filter) => filter.encode(&mut content, version)?,
             Self::Token(token) => token.encode(&mut content, version)?,
             Self::Hops(ids) => ids.iter().for_each(|id| content.put_u64(*id)),
-            Self::Pair(Pair {
-                value: PairValue::Bytes(value),
-                ..
-            }) => {
+            Self::Pair(Pair { value: PairValue::Bytes(value), .. }) => {
                 content.extend_from_slice(value);
             }
         }

@@ -78,10 +78,7 @@ impl Eq for Properties {}
 
 impl Properties {
     /// No properties.
-    pub const EMPTY: Self = Self {
-        raw: Bytes::new(),
-        version: Version::Draft18,
-    };
+    pub const EMPTY: Self = Self { raw: Bytes::new(), version: Version::Draft18 };
 
     /// Properties as they came from the wire.
     ///
@@ -101,10 +98,7 @@ impl Properties {
     pub fn from_pairs(pairs: impl IntoIterator<Item = Pair>) -> Result<Self, EncodeError> {
         let mut out = BytesMut::new();
         encode_block(pairs, &mut out, Version::Draft18)?;
-        Ok(Self {
-            raw: out.freeze(),
-            version: Version::Draft18,
-        })
+        Ok(Self { raw: out.freeze(), version: Version::Draft18 })
     }
 
     /// The block as it came, in the integer coding of [`Self::version`].
@@ -134,18 +128,13 @@ impl Properties {
     /// [`MalformedTrack`] when it is there twice, does not parse, or holds another one.
     pub fn immutable(&self) -> Result<Option<Self>, MalformedTrack> {
         let mut blocks = self.iter().filter(|pair| pair.id == IMMUTABLE);
-        let Some(Pair {
-            value: PairValue::Bytes(raw),
-            ..
-        }) = blocks.next()
-        else {
+        let Some(Pair { value: PairValue::Bytes(raw), .. }) = blocks.next() else {
             return Ok(None);
         };
         if blocks.next().is_some() {
             return Err(MalformedTrack("two immutable blocks"));
         }
-        let inner = Self::new(raw, self.version)
-            .map_err(|_| MalformedTrack("the immutable block does not parse"))?;
+        let inner = Self::new(raw, self.version).map_err(|_| MalformedTrack("the immutable block does not parse"))?;
         if inner.iter().any(|pair| pair.id == IMMUTABLE) {
             return Err(MalformedTrack("an immutable block inside another"));
         }
@@ -155,12 +144,7 @@ impl Properties {
     /// The first value of a type, in the outer list or else in the immutable one.
     pub fn get(&self, id: u64) -> Option<PairValue> {
         let find = |properties: &Self| properties.iter().find(|pair| pair.id == id);
-        let inner = || {
-            self.immutable()
-                .ok()
-                .flatten()
-                .and_then(|inner| find(&inner))
-        };
+        let inner = || self.immutable().ok().flatten().and_then(|inner| find(&inner));
         find(self).or_else(inner).map(|pair| pair.value)
     }
 
@@ -182,17 +166,13 @@ impl Properties {
 
     /// The publisher's object delivery timeout, if it has one.
     pub fn object_delivery_timeout(&self) -> Option<Duration> {
-        let timeout = self
-            .get_int(OBJECT_DELIVERY_TIMEOUT)
-            .filter(|timeout| *timeout > 0);
+        let timeout = self.get_int(OBJECT_DELIVERY_TIMEOUT).filter(|timeout| *timeout > 0);
         timeout.map(Duration::from_millis)
     }
 
     /// The publisher's subgroup delivery timeout, if it has one.
     pub fn subgroup_delivery_timeout(&self) -> Option<Duration> {
-        let timeout = self
-            .get_int(SUBGROUP_DELIVERY_TIMEOUT)
-            .filter(|timeout| *timeout > 0);
+        let timeout = self.get_int(SUBGROUP_DELIVERY_TIMEOUT).filter(|timeout| *timeout > 0);
         timeout.map(Duration::from_millis)
     }
 
@@ -204,9 +184,7 @@ impl Properties {
     /// The priority of objects that carry none.
     pub fn default_publisher_priority(&self) -> u8 {
         let priority = self.get_int(DEFAULT_PUBLISHER_PRIORITY);
-        priority
-            .and_then(|priority| priority.try_into().ok())
-            .unwrap_or(DEFAULT_PRIORITY)
+        priority.and_then(|priority| priority.try_into().ok()).unwrap_or(DEFAULT_PRIORITY)
     }
 
     /// The publisher's group order.
@@ -346,11 +324,7 @@ mod tests {
         assert_eq!(properties.unknown_mandatory(&[]), Some(0x4000));
         assert_eq!(properties.unknown_mandatory(&[0x4000]), None);
         assert_eq!(properties.default_publisher_priority(), DEFAULT_PRIORITY);
-        assert!(
-            nested(vec![Pair::new(DYNAMIC_GROUPS, 2)])
-                .check_track(Version::Draft18)
-                .is_err()
-        );
+        assert!(nested(vec![Pair::new(DYNAMIC_GROUPS, 2)]).check_track(Version::Draft18).is_err());
     }
 
     #[test]
@@ -358,12 +332,7 @@ mod tests {
         let deep = nested(vec![Pair::new(IMMUTABLE, Bytes::new())]);
         assert!(deep.immutable().is_err());
         let broken = Pair::new(IMMUTABLE, Bytes::from_static(&[0x01, 0x09]));
-        assert!(
-            Properties::from_pairs([broken])
-                .unwrap()
-                .immutable()
-                .is_err()
-        );
+        assert!(Properties::from_pairs([broken]).unwrap().immutable().is_err());
     }
 
     #[test]
@@ -372,9 +341,7 @@ mod tests {
             let properties = Properties::from_pairs([pair]).unwrap();
             properties.check_object(Location::new(5, 3)).is_ok()
         };
-        assert!(
-            check(Pair::new(PRIOR_OBJECT_ID_GAP, 3)) && check(Pair::new(PRIOR_GROUP_ID_GAP, 5))
-        );
+        assert!(check(Pair::new(PRIOR_OBJECT_ID_GAP, 3)) && check(Pair::new(PRIOR_GROUP_ID_GAP, 5)));
         assert!(!check(Pair::new(PRIOR_OBJECT_ID_GAP, 4)));
         assert!(!check(Pair::new(PRIOR_GROUP_ID_GAP, 6)));
         assert!(!check(Pair::new(0x4002, 1)));

@@ -17,9 +17,7 @@ impl ReasonPhrase {
     /// A phrase, cut at the last character that fits [`REASON_BYTES`].
     pub fn new(text: impl Into<String>) -> Self {
         let mut text = text.into();
-        let fits = (0..=REASON_BYTES.min(text.len()))
-            .rev()
-            .find(|end| text.is_char_boundary(*end));
+        let fits = (0..=REASON_BYTES.min(text.len())).rev().find(|end| text.is_char_boundary(*end));
         text.truncate(fits.unwrap_or_default());
         Self(text.into())
     }

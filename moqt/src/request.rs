@@ -37,11 +37,7 @@ pub struct RequestId(pub u64);
 impl RequestId {
     /// The side whose ids have this parity.
     pub const fn side(self) -> Side {
-        if self.0.is_multiple_of(2) {
-            Side::Client
-        } else {
-            Side::Server
-        }
+        if self.0.is_multiple_of(2) { Side::Client } else { Side::Server }
     }
 
     /// Checks the parity of an id chosen by `owner`.
@@ -53,10 +49,7 @@ impl RequestId {
             return Ok(());
         }
         let reason = format!("request id {self} has the wrong parity");
-        Err(ProtocolError::new(
-            SessionErrorCode::InvalidRequestId,
-            reason,
-        ))
+        Err(ProtocolError::new(SessionErrorCode::InvalidRequestId, reason))
     }
 }
 
@@ -109,10 +102,7 @@ impl RequestKind {
 
     /// The request names a namespace, not a track.
     pub const fn is_about_namespace(self) -> bool {
-        matches!(
-            self,
-            Self::PublishNamespace | Self::SubscribeNamespace | Self::SubscribeTracks
-        )
+        matches!(self, Self::PublishNamespace | Self::SubscribeNamespace | Self::SubscribeTracks)
     }
 }
 

@@ -49,35 +49,22 @@ impl Token {
         if content.is_empty() {
             Ok(token)
         } else {
-            Err(ProtocolError::formatting(
-                "bytes after an authorization token",
-            ))
+            Err(ProtocolError::formatting("bytes after an authorization token"))
         }
     }
 
     fn read(content: &mut Bytes, version: Version) -> Result<Self, DecodeError> {
         let int = |content: &mut Bytes| varint::decode(content, version);
         match int(content)? {
-            0 => Ok(Self::Delete {
-                alias: int(content)?,
-            }),
+            0 => Ok(Self::Delete { alias: int(content)? }),
             1 => {
                 let (alias, kind) = (int(content)?, int(content)?);
-                Ok(Self::Register {
-                    alias,
-                    kind,
-                    value: content.split_off(0),
-                })
+                Ok(Self::Register { alias, kind, value: content.split_off(0) })
             }
-            2 => Ok(Self::UseAlias {
-                alias: int(content)?,
-            }),
+            2 => Ok(Self::UseAlias { alias: int(content)? }),
             3 => {
                 let kind = int(content)?;
-                Ok(Self::UseValue {
-                    kind,
-                    value: content.split_off(0),
-                })
+                Ok(Self::UseValue { kind, value: content.split_off(0) })
             }
             _ => Err(DecodeError::violation("unknown alias type")),
         }

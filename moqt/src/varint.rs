@@ -10,11 +10,7 @@ pub const MAX_QUIC_VARINT: u64 = (1 << 62) - 1;
 
 /// The greatest value `version` can put on the wire.
 pub const fn max(version: Version) -> u64 {
-    if version.has_vi64() {
-        u64::MAX
-    } else {
-        MAX_QUIC_VARINT
-    }
+    if version.has_vi64() { u64::MAX } else { MAX_QUIC_VARINT }
 }
 
 /// Bytes of the shortest encoding of `value`, at most 9; 8 for what draft-16 cannot encode.
@@ -47,11 +43,7 @@ pub fn peek(bytes: &[u8], version: Version) -> Option<(u64, usize)> {
     };
     let rest = bytes.get(1..length)?;
     let start = u64::from(first & mask);
-    Some((
-        rest.iter()
-            .fold(start, |value, byte| value << 8 | u64::from(*byte)),
-        length,
-    ))
+    Some((rest.iter().fold(start, |value, byte| value << 8 | u64::from(*byte)), length))
 }
 
 /// Reads one integer; the buffer is untouched on error.
@@ -78,11 +70,7 @@ pub fn encode(value: u64, out: &mut BytesMut, version: Version) -> Result<(), En
         out.put_u64(value);
         return Ok(());
     }
-    let prefix = if version.has_vi64() {
-        !(0xff_u8 >> (length - 1))
-    } else {
-        (length.trailing_zeros() as u8) << 6
-    };
+    let prefix = if version.has_vi64() { !(0xff_u8 >> (length - 1)) } else { (length.trailing_zeros() as u8) << 6 };
     let marked = value | u64::from(prefix) << (8 * (length - 1));
     out.put_uint(marked, length);
     Ok(())
@@ -95,8 +83,7 @@ mod tests {
     #[test]
     fn every_length_boundary_round_trips() {
         for version in Version::ALL {
-            let boundaries =
-                (0..64).flat_map(|bit| [(1_u64 << bit) - 1, 1 << bit, u64::MAX >> bit]);
+            let boundaries = (0..64).flat_map(|bit| [(1_u64 << bit) - 1, 1 << bit, u64::MAX >> bit]);
             for value in boundaries.filter(|value| *value <= max(version)) {
                 let mut out = BytesMut::new();
                 encode(value, &mut out, version).unwrap();

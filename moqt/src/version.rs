@@ -25,9 +25,7 @@ impl Version {
 
     /// The version an ALPN or sub-protocol names, if it is one of ours.
     pub fn from_alpn(alpn: &[u8]) -> Option<Self> {
-        Self::ALL
-            .into_iter()
-            .find(|version| version.alpn().as_bytes() == alpn)
+        Self::ALL.into_iter().find(|version| version.alpn().as_bytes() == alpn)
     }
 
     /// Integers are vi64 (1.4.1) rather than RFC 9000 varints.
@@ -97,10 +95,6 @@ mod tests {
             assert_eq!(Version::from_alpn(version.alpn().as_bytes()), Some(version));
         }
         assert_eq!(Version::from_alpn(b"moqt-99"), None);
-        assert_eq!(
-            Version::ALL[0],
-            Version::Draft18,
-            "the newest is offered first"
-        );
+        assert_eq!(Version::ALL[0], Version::Draft18, "the newest is offered first");
     }
 }

@@ -1,6 +1,8 @@
 //! The golden vectors: every one of a spoken draft is decoded, compared field by field and written
 //! again, or refused with its code. `MOQT_VECTORS` names another file of the same shape.
 
+#![expect(clippy::unwrap_used, reason = "a test that fails panics")]
+
 mod support;
 
 use std::collections::BTreeMap;
@@ -8,15 +10,12 @@ use std::str::FromStr;
 
 use bytes::{Bytes, BytesMut};
 use moqt::{
-    Datagram, DatagramBody, Decode, Encode, FetchDecoder, FetchEncoder, FetchItem, Filter,
-    FullTrackName, GroupOrder, Location, Message, Namespace, ObjectStatus, Properties,
-    ProtocolError, SubgroupDecoder, SubgroupHeader, SubgroupId, SubgroupItem, Token,
-    UniStreamHeader, Version, encode_object_header, varint,
+    Datagram, DatagramBody, Decode, Encode, FetchDecoder, FetchEncoder, FetchItem, Filter, FullTrackName, GroupOrder,
+    Location, Message, Namespace, ObjectStatus, Properties, ProtocolError, SubgroupDecoder, SubgroupHeader, SubgroupId,
+    SubgroupItem, Token, UniStreamHeader, Version, encode_object_header, varint,
 };
 use serde_json::{Value, json};
-use support::json::{
-    self, compare, field, hex, int, message_value, number, object, pairs_value, text, unhex,
-};
+use support::json::{self, compare, field, hex, int, message_value, number, object, pairs_value, text, unhex};
 use support::situation::{Refusal, Vector};
 
 /// Vectors of the default file whose bytes are legal but not the shortest.
@@ -40,12 +39,10 @@ impl Vector<'_> {
     fn run(&self) -> Result<Outcome, Refusal> {
         match text(&self.all["kind"]) {
             "varint" => self.varint(),
-            "location" => self.structure(|location: &Location, _| {
-                json!({"group": int(location.group), "object": int(location.object)})
-            }),
-            "namespace" => self.structure(|namespace: &Namespace, _| {
-                json!({"fields": json::fields(namespace)})
-            }),
+            "location" => self.structure(
+                |location: &Location, _| json!({"group": int(location.group), "object": int(location.object)}),
+            ),
+            "namespace" => self.structure(|namespace: &Namespace, _| json!({"fields": json::fields(namespace)})),
             "filter" => self.structure(filter_value),
             "kvp" => self.key_values(),
             "token" => self.token(),
@@ -70,25 +67,16 @@ impl Vector<'_> {
         let minimal = wire == self.bytes;
         let bytes = self.bytes.len();
         let value = json!({"value": int(value), "bytes": bytes, "minimal": minimal});
-        Ok(Outcome {
-            value,
-            wire: wire.into(),
-        })
+        Ok(Outcome { value, wire: wire.into() })
     }
 
-    fn structure<T: Decode + Encode>(
-        &self,
-        value: impl Fn(&T, Version) -> Value,
-    ) -> Result<Outcome, Refusal> {
+    fn structure<T: Decode + Encode>(&self, value: impl Fn(&T, Version) -> Value) -> Result<Outcome, Refusal> {
         let mut rest = self.bytes.clone();
         let decoded = T::decode(&mut rest, self.version)?;
         if !rest.is_empty() {
             return Err(Refusal::Session(3));
         }
-        Ok(Outcome {
-            value: value(&decoded, self.version),
-            wire: self.encode(&decoded),
-        })
+        Ok(Outcome { value: value(&decoded, self.version), wire: self.encode(&decoded) })
     }
 
     fn encode(&self, value: &impl Encode) -> Vec<u8> {
@@ -101,10 +89,7 @@ impl Vector<'_> {
         let properties = Properties::new(self.bytes.clone(), self.version)?;
         let again = Properties::from_pairs(properties.iter()).unwrap();
         let value = json!({"pairs": pairs_value(properties.iter())});
-        Ok(Outcome {
-            value,
-            wire: again.to_version(self.version).unwrap().into(),
-        })
+        Ok(Outcome { value, wire: again.to_version(self.version).unwrap().into() })
     }
 
     fn token(&self) -> Result<Outcome, Refusal> {
@@ -120,10 +105,7 @@ impl Vector<'_> {
                 "alias_type": 3, "token_type": int(*kind), "token_value": {"hex": hex(value)},
             }),
         };
-        Ok(Outcome {
-            value,
-            wire: self.encode(&token),
-        })
+        Ok(Outcome { value, wire: self.encode(&token) })
     }
 
     fn message(&self) -> Result<Outcome, Refusal> {
@@ -137,16 +119,12 @@ impl Vector<'_> {
         let mut wire = BytesMut::new();
         message.encode(&mut wire, self.version).unwrap();
         let value = message_value(&message, self.version, self.expected());
-        Ok(Outcome {
-            value,
-            wire: wire.into(),
-        })
+        Ok(Outcome { value, wire: wire.into() })
     }
 
     fn subgroup_header(&self) -> Result<Outcome, Refusal> {
         let mut rest = self.bytes.clone();
-        let UniStreamHeader::Subgroup(header) = UniStreamHeader::decode(&mut rest, self.version)?
-        else {
+        let UniStreamHeader::Subgroup(header) = UniStreamHeader::decode(&mut rest, self.version)? else {
             panic!("not a subgroup stream");
         };
         assert!(rest.is_empty(), "bytes after the header");
@@ -160,16 +138,12 @@ impl Vector<'_> {
         if self.version == Version::Draft18 {
             value["first_object"] = json!(header.first_object);
         }
-        Ok(Outcome {
-            value,
-            wire: self.encode(&header),
-        })
+        Ok(Outcome { value, wire: self.encode(&header) })
     }
 
     fn subgroup_stream(&self) -> Result<Outcome, Refusal> {
         let mut rest = self.bytes.clone();
-        let UniStreamHeader::Subgroup(header) = UniStreamHeader::decode(&mut rest, self.version)?
-        else {
+        let UniStreamHeader::Subgroup(header) = UniStreamHeader::decode(&mut rest, self.version)? else {
             panic!("not a subgroup stream");
         };
         let objects = self.objects(&header, rest)?;
@@ -181,8 +155,7 @@ impl Vector<'_> {
             let location = Location::new(header.group, object.object_id);
             object.properties.check_object(location)?;
             let has_properties = header.has_properties;
-            encode_object_header(previous, object, has_properties, &mut wire, self.version)
-                .unwrap();
+            encode_object_header(previous, object, has_properties, &mut wire, self.version).unwrap();
             wire.extend_from_slice(payload);
             previous = Some(object.object_id);
             let mut value = json!({
@@ -200,10 +173,7 @@ impl Vector<'_> {
             "group": int(header.group), "subgroup": subgroup_value(&header, first),
             "priority": header.priority,
         });
-        Ok(Outcome {
-            value: json!({"header": head, "objects": values}),
-            wire: wire.into(),
-        })
+        Ok(Outcome { value: json!({"header": head, "objects": values}), wire: wire.into() })
     }
 
     /// Decodes in one piece and byte by byte; both must agree.
@@ -236,9 +206,7 @@ impl Vector<'_> {
 
     fn datagram(&self) -> Result<Outcome, Refusal> {
         let datagram = Datagram::decode(self.bytes.clone(), self.version)?.expect("not padding");
-        datagram
-            .properties
-            .check_object(Location::new(datagram.group, datagram.object_id))?;
+        datagram.properties.check_object(Location::new(datagram.group, datagram.object_id))?;
         let (kind, _) = varint::peek(&self.bytes, self.version).unwrap();
         let mut value = json!({
             "datagram_type": kind, "track_alias": int(datagram.track_alias.0),
@@ -255,10 +223,7 @@ impl Vector<'_> {
         }
         let mut wire = BytesMut::new();
         datagram.encode_as(kind, &mut wire, self.version).unwrap();
-        Ok(Outcome {
-            value,
-            wire: wire.into(),
-        })
+        Ok(Outcome { value, wire: wire.into() })
     }
 
     fn fetch_stream(&self) -> Result<Outcome, Refusal> {
@@ -269,11 +234,7 @@ impl Vector<'_> {
         };
         let named = [&self.all["order"], &self.expected()["order"]];
         let descending = named.iter().any(|order| **order == "descending");
-        let order = if descending {
-            GroupOrder::Descending
-        } else {
-            GroupOrder::Ascending
-        };
+        let order = if descending { GroupOrder::Descending } else { GroupOrder::Ascending };
         let mut wire = BytesMut::new();
         header.encode(&mut wire, self.version).unwrap();
         let mut encoder = FetchEncoder::new(self.version, order);
@@ -299,8 +260,7 @@ impl Vector<'_> {
                 FetchItem::Payload(part) => payload.extend_from_slice(&part),
                 FetchItem::End => {
                     wire.extend_from_slice(&payload);
-                    objects.last_mut().unwrap()["payload"] =
-                        json::bytes_value(&std::mem::take(&mut payload));
+                    objects.last_mut().unwrap()["payload"] = json::bytes_value(&std::mem::take(&mut payload));
                 }
                 FetchItem::EndOfRange { location, known } => {
                     encoder.end_of_range(location, known, &mut wire).unwrap();
@@ -312,16 +272,9 @@ impl Vector<'_> {
             }
         }
         decoder.finish()?;
-        let order = if descending {
-            "descending"
-        } else {
-            "ascending"
-        };
+        let order = if descending { "descending" } else { "ascending" };
         let value = json!({"request_id": int(request_id.0), "order": order, "objects": objects});
-        Ok(Outcome {
-            value,
-            wire: wire.into(),
-        })
+        Ok(Outcome { value, wire: wire.into() })
     }
 
     /// Padding has no fields: its type and how much of it there is are all a value can say.
@@ -339,25 +292,14 @@ impl Vector<'_> {
                 wire.extend_from_slice(&self.bytes);
             }
         }
-        let counts = [
-            kind,
-            (self.bytes.len() - length) as u64,
-            self.bytes.len() as u64,
-        ];
+        let counts = [kind, (self.bytes.len() - length) as u64, self.bytes.len() as u64];
         let mut value = self.expected().clone();
-        for said in value
-            .as_object_mut()
-            .into_iter()
-            .flat_map(|fields| fields.values_mut())
-        {
+        for said in value.as_object_mut().into_iter().flat_map(|fields| fields.values_mut()) {
             if number(said).is_some_and(|said| !counts.contains(&said)) {
                 *said = json!({"neither the type nor a length of": counts});
             }
         }
-        Ok(Outcome {
-            value,
-            wire: wire.into(),
-        })
+        Ok(Outcome { value, wire: wire.into() })
     }
 
     fn name_text(&self) -> Result<Outcome, Refusal> {
@@ -367,10 +309,7 @@ impl Vector<'_> {
             "text": name.to_string(), "namespace": json::fields(&name.namespace),
             "name": json::bytes_value(name.name.as_bytes()),
         });
-        Ok(Outcome {
-            value,
-            wire: name.to_string().into(),
-        })
+        Ok(Outcome { value, wire: name.to_string().into() })
     }
 
     /// Bytes outside the draft that some peers write: they must be taken as what they mean.
@@ -378,21 +317,14 @@ impl Vector<'_> {
         let expected = self.expected();
         if expected.get("type").is_none() {
             let outcome = self.fetch_stream()?;
-            return Ok(Outcome {
-                value: expected.clone(),
-                wire: outcome.wire,
-            });
+            return Ok(Outcome { value: expected.clone(), wire: outcome.wire });
         }
         let mut buf = BytesMut::from(&self.bytes[..]);
         let message = Message::decode(&mut buf, self.version)?.ok_or(Refusal::Incomplete)?;
         assert!(buf.is_empty(), "bytes after the message");
         let mut value = message_value(&message, self.version, expected);
         if let Message::RequestUpdate(update) = &message {
-            let prefix = update
-                .parameters
-                .namespace_prefix
-                .clone()
-                .unwrap_or_default();
+            let prefix = update.parameters.namespace_prefix.clone().unwrap_or_default();
             value = object([
                 ("type", json!("REQUEST_UPDATE")),
                 ("request_id", int(update.request_id.0)),
@@ -404,10 +336,7 @@ impl Vector<'_> {
                 value[said] = words.clone();
             }
         }
-        Ok(Outcome {
-            value,
-            wire: Vec::new(),
-        })
+        Ok(Outcome { value, wire: Vec::new() })
     }
 
     /// Runs the vector and says what is wrong, or whether its bytes were not the shortest.
@@ -431,14 +360,9 @@ impl Vector<'_> {
         if outcome.wire == self.bytes {
             return Ok(false);
         }
-        let again = Vector {
-            bytes: outcome.wire.clone().into(),
-            ..*self
-        };
+        let again = Vector { bytes: outcome.wire.clone().into(), ..*self };
         let same = match again.run() {
-            Ok(second) if text(&self.all["kind"]) == "varint" => {
-                second.value["value"] == outcome.value["value"]
-            }
+            Ok(second) if text(&self.all["kind"]) == "varint" => second.value["value"] == outcome.value["value"],
             Ok(second) => second.value == outcome.value,
             Err(_) => false,
         };
@@ -498,11 +422,7 @@ fn every_vector_of_a_spoken_draft_holds() {
             }
         };
         let name = text(&all["name"]);
-        let vector = Vector {
-            all,
-            version,
-            bytes: unhex(text(&all["hex"])),
-        };
+        let vector = Vector { all, version, bytes: unhex(text(&all["hex"])) };
         match vector.check() {
             Ok(true) => not_canonical.push(name),
             Ok(false) => {}
@@ -513,12 +433,7 @@ fn every_vector_of_a_spoken_draft_holds() {
     println!("checked: {counts:?}");
     println!("of drafts not spoken: {not_spoken:?}");
     println!("accepted, but not in their shortest form: {not_canonical:?}");
-    assert!(
-        failures.is_empty(),
-        "{} fail:\n{}",
-        failures.len(),
-        failures.join("\n")
-    );
+    assert!(failures.is_empty(), "{} fail:\n{}", failures.len(), failures.join("\n"));
     assert!(!counts.is_empty(), "no vectors in {path}");
     if named.is_none() {
         not_canonical.sort_unstable();

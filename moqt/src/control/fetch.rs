@@ -60,14 +60,10 @@ impl Decode for FetchKind {
                 start: Location::decode(buf, version)?,
                 end: Location::decode(buf, version)?,
             }),
-            2 => Ok(Self::Relative {
-                joining: RequestId::decode(buf, version)?,
-                groups: varint::decode(buf, version)?,
-            }),
-            3 => Ok(Self::Absolute {
-                joining: RequestId::decode(buf, version)?,
-                group: varint::decode(buf, version)?,
-            }),
+            2 => {
+                Ok(Self::Relative { joining: RequestId::decode(buf, version)?, groups: varint::decode(buf, version)? })
+            }
+            3 => Ok(Self::Absolute { joining: RequestId::decode(buf, version)?, group: varint::decode(buf, version)? }),
             _ => Err(DecodeError::violation(format!("unknown fetch type {kind}"))),
         }
     }

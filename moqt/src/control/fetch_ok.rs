@@ -35,9 +35,7 @@ impl FetchOk {
         if whole_group || self.end >= start {
             return Ok(());
         }
-        Err(ProtocolError::violation(
-            "a FETCH_OK that ends before its start",
-        ))
+        Err(ProtocolError::violation("a FETCH_OK that ends before its start"))
     }
 }
 

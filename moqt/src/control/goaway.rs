@@ -30,9 +30,7 @@ impl GoAway {
     /// PROTOCOL_VIOLATION for a Request ID anywhere but on the control stream.
     pub fn validate_stream(&self, is_control: bool) -> Result<(), ProtocolError> {
         if self.request_id.is_some() && !is_control {
-            return Err(ProtocolError::violation(
-                "a request id in GOAWAY on a request stream",
-            ));
+            return Err(ProtocolError::violation("a request id in GOAWAY on a request stream"));
         }
         Ok(())
     }
@@ -61,14 +59,8 @@ impl Decode for GoAway {
                 request_id = Some(RequestId::decode(buf, version)?);
             }
         }
-        let timeout = timeout
-            .filter(|timeout| *timeout > 0)
-            .map(Duration::from_millis);
-        Ok(Self {
-            uri,
-            timeout,
-            request_id,
-        })
+        let timeout = timeout.filter(|timeout| *timeout > 0).map(Duration::from_millis);
+        Ok(Self { uri, timeout, request_id })
     }
 }
 

@@ -15,9 +15,7 @@ pub struct MaxRequestId {
 
 impl Decode for MaxRequestId {
     fn decode(buf: &mut Bytes, version: Version) -> Result<Self, DecodeError> {
-        Ok(Self {
-            max_request_id: RequestId::decode(buf, version)?,
-        })
+        Ok(Self { max_request_id: RequestId::decode(buf, version)? })
     }
 }
 

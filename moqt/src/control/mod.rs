@@ -226,22 +226,13 @@ impl Message {
         };
         let message = message.map_err(|error| error.at_end(end))?;
         if !body.is_empty() {
-            return Err(ProtocolError::violation(
-                "the message is longer than its fields",
-            ));
+            return Err(ProtocolError::violation("the message is longer than its fields"));
         }
         Ok(message)
     }
 
-    fn setup(
-        sender: Option<Side>,
-        body: &mut Bytes,
-        version: Version,
-    ) -> Result<Self, DecodeError> {
-        Ok(Self::Setup(Setup {
-            sender,
-            options: SetupOptions::decode(body, version)?,
-        }))
+    fn setup(sender: Option<Side>, body: &mut Bytes, version: Version) -> Result<Self, DecodeError> {
+        Ok(Self::Setup(Setup { sender, options: SetupOptions::decode(body, version)? }))
     }
 
     /// Appends the message: type, length and body.
@@ -265,9 +256,7 @@ impl Message {
         out.put_u16(0);
         self.encode_body(out, version)?;
         let length = out.len() - length_at - 2;
-        let length = u16::try_from(length)
-            .map_err(|_| EncodeError::MessageTooLong(length))?
-            .to_be_bytes();
+        let length = u16::try_from(length).map_err(|_| EncodeError::MessageTooLong(length))?.to_be_bytes();
         out[length_at..length_at + 2].copy_from_slice(&length);
         Ok(())
     }
@@ -319,12 +308,10 @@ impl Message {
     /// # Errors
     /// PROTOCOL_VIOLATION when it is no request; in draft-16, when it is not SUBSCRIBE_NAMESPACE.
     pub fn check_opens_stream(&self, version: Version) -> Result<RequestKind, ProtocolError> {
-        let may_open = |kind: &RequestKind| {
-            version.has_request_streams() || *kind == RequestKind::SubscribeNamespace
-        };
-        self.request_kind().filter(may_open).ok_or_else(|| {
-            ProtocolError::violation(format!("{} may not open a stream", self.name()))
-        })
+        let may_open = |kind: &RequestKind| version.has_request_streams() || *kind == RequestKind::SubscribeNamespace;
+        self.request_kind()
+            .filter(may_open)
+            .ok_or_else(|| ProtocolError::violation(format!("{} may not open a stream", self.name())))
     }
 
     /// Checks all that follows from who sent the message, apart from SETUP's transport.
@@ -335,8 +322,7 @@ impl Message {
         if let Self::GoAway(goaway) = self {
             return goaway.validate(from);
         }
-        self.new_request_id()
-            .map_or(Ok(()), |id| id.check_owner(from))
+        self.new_request_id().map_or(Ok(()), |id| id.check_owner(from))
     }
 }
 
@@ -353,9 +339,7 @@ fn check_id(id: u64, version: Version) -> Result<(), ProtocolError> {
     if setup || is_bare_cancel(id, version) || Message::is_in_table(id, version) {
         return Ok(());
     }
-    Err(ProtocolError::violation(format!(
-        "unknown message type {id:#x}"
-    )))
+    Err(ProtocolError::violation(format!("unknown message type {id:#x}")))
 }
 
 fn unknown(id: u64) -> DecodeError {
@@ -370,11 +354,7 @@ fn decode_reply_id(buf: &mut Bytes, version: Version) -> Result<Option<RequestId
     RequestId::decode(buf, version).map(Some)
 }
 
-fn encode_reply_id(
-    id: Option<RequestId>,
-    out: &mut BytesMut,
-    version: Version,
-) -> Result<(), EncodeError> {
+fn encode_reply_id(id: Option<RequestId>, out: &mut BytesMut, version: Version) -> Result<(), EncodeError> {
     match (version.has_request_streams(), id) {
         (true, _) => Ok(()),
         (false, Some(id)) => id.encode(out, version),

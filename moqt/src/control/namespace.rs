@@ -15,9 +15,7 @@ pub struct NamespaceAdded {
 
 impl Decode for NamespaceAdded {
     fn decode(buf: &mut Bytes, version: Version) -> Result<Self, DecodeError> {
-        Ok(Self {
-            suffix: Namespace::decode_part(buf, version)?,
-        })
+        Ok(Self { suffix: Namespace::decode_part(buf, version)? })
     }
 }
 

@@ -18,10 +18,7 @@ pub struct PublishBlocked {
 impl Decode for PublishBlocked {
     fn decode(buf: &mut Bytes, version: Version) -> Result<Self, DecodeError> {
         let suffix = Namespace::decode_part(buf, version)?;
-        Ok(Self {
-            suffix,
-            name: TrackName::decode(buf, version)?,
-        })
+        Ok(Self { suffix, name: TrackName::decode(buf, version)? })
     }
 }
 

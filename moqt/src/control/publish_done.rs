@@ -32,14 +32,8 @@ impl Decode for PublishDone {
         let status = PublishDoneCode::from_wire(varint::decode(buf, version)?, version);
         // Later drafts write 2^64 - 1 for "unknown".
         let count = varint::decode(buf, version)?;
-        let stream_count =
-            Some(count).filter(|count| ![UNKNOWN_STREAM_COUNT, u64::MAX].contains(count));
-        Ok(Self {
-            request_id,
-            status,
-            stream_count,
-            reason: ReasonPhrase::decode(buf, version)?,
-        })
+        let stream_count = Some(count).filter(|count| ![UNKNOWN_STREAM_COUNT, u64::MAX].contains(count));
+        Ok(Self { request_id, status, stream_count, reason: ReasonPhrase::decode(buf, version)? })
     }
 }
 
@@ -47,11 +41,7 @@ impl Encode for PublishDone {
     fn encode(&self, out: &mut BytesMut, version: Version) -> Result<(), EncodeError> {
         encode_reply_id(self.request_id, out, version)?;
         varint::encode(self.status.to_wire(version), out, version)?;
-        varint::encode(
-            self.stream_count.unwrap_or(UNKNOWN_STREAM_COUNT),
-            out,
-            version,
-        )?;
+        varint::encode(self.stream_count.unwrap_or(UNKNOWN_STREAM_COUNT), out, version)?;
         self.reason.encode(out, version)
     }
 }

@@ -24,11 +24,7 @@ impl Decode for PublishNamespaceCancel {
     fn decode(buf: &mut Bytes, version: Version) -> Result<Self, DecodeError> {
         let request_id = RequestId::decode(buf, version)?;
         let code = RequestErrorCode::from_wire(varint::decode(buf, version)?, version);
-        Ok(Self {
-            request_id,
-            code,
-            reason: ReasonPhrase::decode(buf, version)?,
-        })
+        Ok(Self { request_id, code, reason: ReasonPhrase::decode(buf, version)? })
     }
 }
 

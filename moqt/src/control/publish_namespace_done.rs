@@ -15,9 +15,7 @@ pub struct PublishNamespaceDone {
 
 impl Decode for PublishNamespaceDone {
     fn decode(buf: &mut Bytes, version: Version) -> Result<Self, DecodeError> {
-        Ok(Self {
-            request_id: RequestId::decode(buf, version)?,
-        })
+        Ok(Self { request_id: RequestId::decode(buf, version)? })
     }
 }
 

@@ -52,9 +52,7 @@ impl RequestError {
             return Err(ProtocolError::violation("a client redirected to a URI"));
         }
         if request.is_about_namespace() && !redirect.track.name.as_bytes().is_empty() {
-            return Err(ProtocolError::violation(
-                "a namespace request redirected to a track",
-            ));
+            return Err(ProtocolError::violation("a namespace request redirected to a track"));
         }
         Ok(())
     }
@@ -68,21 +66,12 @@ impl Decode for RequestError {
         let reason = ReasonPhrase::decode(buf, version)?;
         let redirect = if code == RequestErrorCode::Redirect {
             let uri = take_uri(buf, version)?;
-            Some(Redirect {
-                uri,
-                track: FullTrackName::decode_part(buf, version)?,
-            })
+            Some(Redirect { uri, track: FullTrackName::decode_part(buf, version)? })
         } else {
             None
         };
         let retry = retry.checked_sub(1).map(Duration::from_millis);
-        Ok(Self {
-            request_id,
-            code,
-            retry,
-            reason,
-            redirect,
-        })
+        Ok(Self { request_id, code, retry, reason, redirect })
     }
 }
 
@@ -90,9 +79,7 @@ impl Encode for RequestError {
     fn encode(&self, out: &mut BytesMut, version: Version) -> Result<(), EncodeError> {
         encode_reply_id(self.request_id, out, version)?;
         varint::encode(self.code.to_wire(version), out, version)?;
-        let retry = self
-            .retry
-            .map_or(0, |retry| millis(retry).saturating_add(1));
+        let retry = self.retry.map_or(0, |retry| millis(retry).saturating_add(1));
         varint::encode(retry.min(varint::max(version)), out, version)?;
         self.reason.encode(out, version)?;
         if !version.has_request_streams() {
@@ -100,15 +87,11 @@ impl Encode for RequestError {
         }
         match &self.redirect {
             None if self.code != RequestErrorCode::Redirect => Ok(()),
-            Some(redirect)
-                if self.code == RequestErrorCode::Redirect && redirect.uri.len() <= URI_BYTES =>
-            {
+            Some(redirect) if self.code == RequestErrorCode::Redirect && redirect.uri.len() <= URI_BYTES => {
                 put_prefixed(redirect.uri.as_bytes(), out, version)?;
                 redirect.track.encode(out, version)
             }
-            _ => Err(EncodeError::Unrepresentable(
-                "a redirect without its code or place",
-            )),
+            _ => Err(EncodeError::Unrepresentable("a redirect without its code or place")),
         }
     }
 }

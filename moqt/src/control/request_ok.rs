@@ -38,9 +38,7 @@ impl RequestOk {
     pub fn validate(&self, answered: Answered, version: Version) -> Result<(), ProtocolError> {
         let status = answered == Answered::Request(RequestKind::TrackStatus);
         if !status && !self.properties.is_empty() {
-            return Err(ProtocolError::violation(
-                "track properties outside TRACK_STATUS_OK",
-            ));
+            return Err(ProtocolError::violation("track properties outside TRACK_STATUS_OK"));
         }
         let scope = match answered {
             Answered::Request(kind) => Scope::Ok(kind),
@@ -54,16 +52,9 @@ impl Decode for RequestOk {
     fn decode(buf: &mut Bytes, version: Version) -> Result<Self, DecodeError> {
         let request_id = decode_reply_id(buf, version)?;
         let parameters = Parameters::decode(buf, version, Scope::AnyOk, PrefixForm::Bare)?;
-        let properties = if version.has_request_streams() {
-            Properties::decode_track(buf, version)?
-        } else {
-            Properties::EMPTY
-        };
-        Ok(Self {
-            request_id,
-            parameters,
-            properties,
-        })
+        let properties =
+            if version.has_request_streams() { Properties::decode_track(buf, version)? } else { Properties::EMPTY };
+        Ok(Self { request_id, parameters, properties })
     }
 }
 
@@ -91,10 +82,7 @@ impl Decode for PublishOk {
     fn decode(buf: &mut Bytes, version: Version) -> Result<Self, DecodeError> {
         let request_id = decode_reply_id(buf, version)?;
         let parameters = Parameters::decode(buf, version, Scope::PublishOk, PrefixForm::Bare)?;
-        Ok(Self {
-            request_id,
-            parameters,
-        })
+        Ok(Self { request_id, parameters })
     }
 }
 

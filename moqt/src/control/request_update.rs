@@ -29,17 +29,10 @@ impl RequestUpdate {
 
     fn read(buf: &mut Bytes, version: Version, form: PrefixForm) -> Result<Self, DecodeError> {
         let request_id = RequestId::decode(buf, version)?;
-        let existing_request_id = if version.has_request_streams() {
-            None
-        } else {
-            Some(RequestId::decode(buf, version)?)
-        };
+        let existing_request_id =
+            if version.has_request_streams() { None } else { Some(RequestId::decode(buf, version)?) };
         let parameters = Parameters::decode(buf, version, Scope::AnyUpdate, form)?;
-        Ok(Self {
-            request_id,
-            existing_request_id,
-            parameters,
-        })
+        Ok(Self { request_id, existing_request_id, parameters })
     }
 }
 
@@ -65,9 +58,7 @@ impl Encode for RequestUpdate {
     fn encode(&self, out: &mut BytesMut, version: Version) -> Result<(), EncodeError> {
         self.request_id.encode(out, version)?;
         if !version.has_request_streams() {
-            let existing = self
-                .existing_request_id
-                .ok_or(EncodeError::Unrepresentable("an update of no request"))?;
+            let existing = self.existing_request_id.ok_or(EncodeError::Unrepresentable("an update of no request"))?;
             existing.encode(out, version)?;
         }
         self.parameters.encode(out, version, Scope::AnyUpdate)

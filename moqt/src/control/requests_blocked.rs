@@ -15,9 +15,7 @@ pub struct RequestsBlocked {
 
 impl Decode for RequestsBlocked {
     fn decode(buf: &mut Bytes, version: Version) -> Result<Self, DecodeError> {
-        Ok(Self {
-            max_request_id: RequestId::decode(buf, version)?,
-        })
+        Ok(Self { max_request_id: RequestId::decode(buf, version)? })
     }
 }
 

@@ -60,15 +60,12 @@ impl SetupOptions {
                 self.tokens.push(Token::from_content(content, version)?);
                 Ok(())
             }
-            (MAX_AUTH_TOKEN_CACHE_SIZE, PairValue::Int(max)) => {
-                once(&mut self.max_auth_token_cache_size, max)
-            }
+            (MAX_AUTH_TOKEN_CACHE_SIZE, PairValue::Int(max)) => once(&mut self.max_auth_token_cache_size, max),
             (AUTHORITY, PairValue::Bytes(authority)) => once(&mut self.authority, authority),
             // It only SHOULD be UTF-8; what is not is no use to anybody.
-            (MOQT_IMPLEMENTATION, PairValue::Bytes(name)) if str::from_utf8(&name).is_ok() => once(
-                &mut self.implementation,
-                String::from_utf8_lossy(&name).into_owned(),
-            ),
+            (MOQT_IMPLEMENTATION, PairValue::Bytes(name)) if str::from_utf8(&name).is_ok() => {
+                once(&mut self.implementation, String::from_utf8_lossy(&name).into_owned())
+            }
             (HOPS, PairValue::Bytes(content)) if content.is_empty() => {
                 self.hops = true;
                 Ok(())
@@ -126,12 +123,7 @@ impl Setup {
         }
         let misplaced = from == Side::Server || webtransport;
         if let Some(path) = &self.options.path {
-            check_uri_part(
-                misplaced,
-                is_path(path),
-                SessionErrorCode::InvalidPath,
-                SessionErrorCode::MalformedPath,
-            )?;
+            check_uri_part(misplaced, is_path(path), SessionErrorCode::InvalidPath, SessionErrorCode::MalformedPath)?;
         }
         if let Some(authority) = &self.options.authority {
             check_uri_part(
@@ -141,12 +133,9 @@ impl Setup {
                 SessionErrorCode::MalformedAuthority,
             )?;
         }
-        let aliased =
-            |token: &Token| matches!(token, Token::Delete { .. } | Token::UseAlias { .. });
+        let aliased = |token: &Token| matches!(token, Token::Delete { .. } | Token::UseAlias { .. });
         if from == Side::Client && self.options.tokens.iter().any(aliased) {
-            return Err(ProtocolError::violation(
-                "a client's SETUP uses a token alias",
-            ));
+            return Err(ProtocolError::violation("a client's SETUP uses a token alias"));
         }
         Ok(())
     }
@@ -159,10 +148,7 @@ fn check_uri_part(
     malformed: SessionErrorCode,
 ) -> Result<(), ProtocolError> {
     if misplaced {
-        return Err(ProtocolError::new(
-            invalid,
-            "only a client on raw QUIC may send this option",
-        ));
+        return Err(ProtocolError::new(invalid, "only a client on raw QUIC may send this option"));
     }
     if !well_formed {
         return Err(ProtocolError::new(malformed, "not a part of a URI"));
@@ -188,10 +174,7 @@ fn has_whole_escapes(bytes: &[u8]) -> bool {
 
 /// `path-abempty ["?" query]`.
 fn is_path(bytes: &[u8]) -> bool {
-    let split = bytes
-        .iter()
-        .position(|byte| *byte == b'?')
-        .unwrap_or(bytes.len());
+    let split = bytes.iter().position(|byte| *byte == b'?').unwrap_or(bytes.len());
     let (path, query) = bytes.split_at(split);
     let legal = |byte: &u8| is_path_character(*byte) || *byte == b'/';
     (path.is_empty() || path.starts_with(b"/"))
@@ -217,11 +200,7 @@ fn is_authority(bytes: &[u8]) -> bool {
             };
             (&literal[..end], &literal[end + 1..])
         }
-        None => host.split_at(
-            host.iter()
-                .position(|byte| *byte == b':')
-                .unwrap_or(host.len()),
-        ),
+        None => host.split_at(host.iter().position(|byte| *byte == b':').unwrap_or(host.len())),
     };
     let digits = match port {
         [] => true,
@@ -234,11 +213,7 @@ fn is_authority(bytes: &[u8]) -> bool {
 impl Decode for SetupOptions {
     /// Reads the options that fill `buf`.
     fn decode(buf: &mut Bytes, version: Version) -> Result<Self, DecodeError> {
-        let count = if version.has_key_value_parameters() {
-            Some(varint::decode(buf, version)?)
-        } else {
-            None
-        };
+        let count = if version.has_key_value_parameters() { Some(varint::decode(buf, version)?) } else { None };
         let mut options = Self::default();
         let mut read = 0;
         for pair in PairIter::new(buf.split_off(0), version) {
@@ -246,9 +221,7 @@ impl Decode for SetupOptions {
             read += 1;
         }
         if count.is_some_and(|count| count != read) {
-            return Err(DecodeError::violation(
-                "the number of setup parameters is wrong",
-            ));
+            return Err(DecodeError::violation("the number of setup parameters is wrong"));
         }
         Ok(options)
     }
@@ -269,28 +242,16 @@ mod tests {
     use super::*;
 
     fn refusal(options: SetupOptions, from: Side, webtransport: bool) -> Option<SessionErrorCode> {
-        let setup = Setup {
-            sender: None,
-            options,
-        };
-        setup
-            .validate(from, webtransport)
-            .err()
-            .map(|error| error.code)
+        let setup = Setup { sender: None, options };
+        setup.validate(from, webtransport).err().map(|error| error.code)
     }
 
     fn path(path: &'static str) -> SetupOptions {
-        SetupOptions {
-            path: Some(path.into()),
-            ..SetupOptions::default()
-        }
+        SetupOptions { path: Some(path.into()), ..SetupOptions::default() }
     }
 
     fn authority(authority: &'static str) -> SetupOptions {
-        SetupOptions {
-            authority: Some(authority.into()),
-            ..SetupOptions::default()
-        }
+        SetupOptions { authority: Some(authority.into()), ..SetupOptions::default() }
     }
 
     #[test]
@@ -300,10 +261,7 @@ mod tests {
         assert_eq!(refusal(path("/moq"), Side::Server, false), invalid);
         assert_eq!(refusal(path("/moq"), Side::Client, true), invalid);
         let invalid = Some(SessionErrorCode::InvalidAuthority);
-        assert_eq!(
-            refusal(authority("a.example"), Side::Server, false),
-            invalid
-        );
+        assert_eq!(refusal(authority("a.example"), Side::Server, false), invalid);
     }
 
     #[test]
@@ -313,29 +271,18 @@ mod tests {
             assert_eq!(refusal(path(bad), Side::Client, false), malformed, "{bad}");
         }
         for good in ["a", "a.example:4443", "[::1]:443", "user@host", "10.0.0.1"] {
-            assert_eq!(
-                refusal(authority(good), Side::Client, false),
-                None,
-                "{good}"
-            );
+            assert_eq!(refusal(authority(good), Side::Client, false), None, "{good}");
         }
         for bad in ["", ":443", "a b", "[::1", "a:b", "a/b", "a@b@"] {
             let malformed = Some(SessionErrorCode::MalformedAuthority);
-            assert_eq!(
-                refusal(authority(bad), Side::Client, false),
-                malformed,
-                "{bad}"
-            );
+            assert_eq!(refusal(authority(bad), Side::Client, false), malformed, "{bad}");
         }
     }
 
     #[test]
     fn a_client_has_no_aliases_to_use_yet() {
         let tokens = vec![Token::UseAlias { alias: 1 }];
-        let options = SetupOptions {
-            tokens,
-            ..SetupOptions::default()
-        };
+        let options = SetupOptions { tokens, ..SetupOptions::default() };
         let violation = Some(SessionErrorCode::ProtocolViolation);
         assert_eq!(refusal(options.clone(), Side::Client, false), violation);
         assert_eq!(refusal(options, Side::Server, false), None);

@@ -65,9 +65,7 @@ impl Encode for SubscribeOptions {
     fn encode(&self, out: &mut BytesMut, version: Version) -> Result<(), EncodeError> {
         match (version.has_request_streams(), self) {
             (true, Self::Namespaces) => Ok(()),
-            (true, _) => Err(EncodeError::Unrepresentable(
-                "SUBSCRIBE_NAMESPACE for tracks",
-            )),
+            (true, _) => Err(EncodeError::Unrepresentable("SUBSCRIBE_NAMESPACE for tracks")),
             (false, _) => varint::encode(self.to_wire(), out, version),
         }
     }

@@ -56,32 +56,20 @@ impl Datagram {
             return Ok(None);
         }
         check_type(kind)?;
-        Self::decode_after_type(kind, buf, version)
-            .map(Some)
-            .map_err(|error| error.at_end(end))
+        Self::decode_after_type(kind, buf, version).map(Some).map_err(|error| error.at_end(end))
     }
 
     fn decode_after_type(kind: u64, mut buf: Bytes, version: Version) -> Result<Self, DecodeError> {
         let buf = &mut buf;
         let track_alias = TrackAlias::decode(buf, version)?;
         let group = varint::decode(buf, version)?;
-        let object_id = if kind & ZERO_OBJECT_ID == 0 {
-            varint::decode(buf, version)?
-        } else {
-            0
-        };
-        let priority = if kind & DEFAULT_PRIORITY == 0 {
-            Some(take_u8(buf)?)
-        } else {
-            None
-        };
+        let object_id = if kind & ZERO_OBJECT_ID == 0 { varint::decode(buf, version)? } else { 0 };
+        let priority = if kind & DEFAULT_PRIORITY == 0 { Some(take_u8(buf)?) } else { None };
         let mut properties = Properties::EMPTY;
         if kind & PROPERTIES != 0 {
             properties = decode_properties(buf, version)?;
             if properties.is_empty() {
-                return Err(DecodeError::violation(
-                    "a datagram with an empty properties block",
-                ));
+                return Err(DecodeError::violation("a datagram with an empty properties block"));
             }
         }
         let body = if kind & STATUS == 0 {
@@ -89,9 +77,7 @@ impl Datagram {
         } else {
             let status = ObjectStatus::decode(buf, version)?;
             if status != ObjectStatus::Normal && !properties.is_empty() {
-                return Err(DecodeError::violation(
-                    "properties on an object that is not Normal",
-                ));
+                return Err(DecodeError::violation("properties on an object that is not Normal"));
             }
             if !buf.is_empty() {
                 return Err(DecodeError::violation("a payload after an object status"));
@@ -99,15 +85,7 @@ impl Datagram {
             DatagramBody::Status(status)
         };
         let end_of_group = kind & END_OF_GROUP != 0;
-        Ok(Self {
-            track_alias,
-            group,
-            object_id,
-            priority,
-            properties,
-            end_of_group,
-            body,
-        })
+        Ok(Self { track_alias, group, object_id, priority, properties, end_of_group, body })
     }
 
     /// The shortest type this datagram can have.
@@ -124,26 +102,16 @@ impl Datagram {
     ///
     /// # Errors
     /// [`EncodeError::Unrepresentable`] when the type cannot carry these fields.
-    pub fn encode_as(
-        &self,
-        kind: u64,
-        out: &mut BytesMut,
-        version: Version,
-    ) -> Result<(), EncodeError> {
+    pub fn encode_as(&self, kind: u64, out: &mut BytesMut, version: Version) -> Result<(), EncodeError> {
         let shortest = self.wire_type();
         let is_status = matches!(self.body, DatagramBody::Status(_));
-        let plain = matches!(
-            self.body,
-            DatagramBody::Payload(_) | DatagramBody::Status(ObjectStatus::Normal)
-        );
+        let plain = matches!(self.body, DatagramBody::Payload(_) | DatagramBody::Status(ObjectStatus::Normal));
         if kind | ZERO_OBJECT_ID != shortest | ZERO_OBJECT_ID
             || (kind & ZERO_OBJECT_ID != 0 && self.object_id != 0)
             || (is_status && self.end_of_group)
             || (!plain && !self.properties.is_empty())
         {
-            return Err(EncodeError::Unrepresentable(
-                "a datagram of this type with these fields",
-            ));
+            return Err(EncodeError::Unrepresentable("a datagram of this type with these fields"));
         }
         varint::encode(kind, out, version)?;
         self.track_alias.encode(out, version)?;
@@ -179,7 +147,5 @@ fn check_type(kind: u64) -> Result<(), ProtocolError> {
     if known && kind & (STATUS | END_OF_GROUP) != STATUS | END_OF_GROUP {
         return Ok(());
     }
-    Err(ProtocolError::violation(format!(
-        "unknown datagram type {kind:#x}"
-    )))
+    Err(ProtocolError::violation(format!("unknown datagram type {kind:#x}")))
 }

@@ -76,13 +76,7 @@ struct Prior {
 
 impl Prior {
     const fn new(version: Version, order: GroupOrder) -> Self {
-        Self {
-            version,
-            order,
-            location: None,
-            subgroup: None,
-            priority: None,
-        }
+        Self { version, order, location: None, subgroup: None, priority: None }
     }
 
     fn follow(&mut self, header: &FetchObjectHeader) {
@@ -133,9 +127,7 @@ impl Prior {
     /// The object field that stands for `object` when the flags ask for one.
     fn object_field(&self, object: u64, has_group: bool) -> Option<u64> {
         match self.location {
-            Some(prior) if self.version.has_delta_ranges() && !has_group => {
-                object.checked_sub(prior.object)
-            }
+            Some(prior) if self.version.has_delta_ranges() && !has_group => object.checked_sub(prior.object),
             _ => Some(object),
         }
     }
@@ -161,27 +153,16 @@ fn decode_record(prior: &Prior, buf: &mut Bytes) -> Result<Record, DecodeError> 
     let flags = varint::decode(buf, version)?;
     if let END_OF_NON_EXISTENT_RANGE | END_OF_UNKNOWN_RANGE = flags {
         let location = Location::new(varint::decode(buf, version)?, varint::decode(buf, version)?);
-        return Ok(Record::EndOfRange {
-            location,
-            known: flags == END_OF_NON_EXISTENT_RANGE,
-        });
+        return Ok(Record::EndOfRange { location, known: flags == END_OF_NON_EXISTENT_RANGE });
     }
     if flags > OBJECT_FLAGS {
-        return Err(DecodeError::violation(format!(
-            "unknown serialization flags {flags:#x}"
-        )));
+        return Err(DecodeError::violation(format!("unknown serialization flags {flags:#x}")));
     }
     if prior.location.is_none() && flags & (GROUP | OBJECT) != GROUP | OBJECT {
-        return Err(DecodeError::violation(
-            "the first object refers to one before it",
-        ));
+        return Err(DecodeError::violation("the first object refers to one before it"));
     }
     let mut field = |bit: u64| -> Result<Option<u64>, DecodeError> {
-        if flags & bit == 0 {
-            Ok(None)
-        } else {
-            varint::decode(buf, version).map(Some)
-        }
+        if flags & bit == 0 { Ok(None) } else { varint::decode(buf, version).map(Some) }
     };
     let group = field(GROUP)?;
     let mode = flags & SUBGROUP_MODE;
@@ -196,29 +177,13 @@ fn decode_record(prior: &Prior, buf: &mut Bytes) -> Result<Record, DecodeError> 
         Some(subgroup.ok_or_else(missing)?)
     };
     let object = field(OBJECT)?;
-    let location = prior
-        .resolve(group, object)
-        .ok_or_else(|| DecodeError::violation("a location that does not fit"))?;
-    let priority = if flags & PRIORITY == 0 {
-        prior.priority
-    } else {
-        Some(take_u8(buf)?)
-    };
-    let priority =
-        priority.ok_or_else(|| DecodeError::violation("there is no prior priority to refer to"))?;
-    let properties = if flags & PROPERTIES == 0 {
-        Properties::EMPTY
-    } else {
-        decode_properties(buf, version)?
-    };
+    let location =
+        prior.resolve(group, object).ok_or_else(|| DecodeError::violation("a location that does not fit"))?;
+    let priority = if flags & PRIORITY == 0 { prior.priority } else { Some(take_u8(buf)?) };
+    let priority = priority.ok_or_else(|| DecodeError::violation("there is no prior priority to refer to"))?;
+    let properties = if flags & PROPERTIES == 0 { Properties::EMPTY } else { decode_properties(buf, version)? };
     let payload_len = varint::decode(buf, version)?;
-    Ok(Record::Object(FetchObjectHeader {
-        location,
-        subgroup,
-        priority,
-        properties,
-        payload_len,
-    }))
+    Ok(Record::Object(FetchObjectHeader { location, subgroup, priority, properties, payload_len }))
 }
 
 /// Reads the records of a FETCH stream from the bytes after its header.
@@ -238,12 +203,7 @@ impl FetchDecoder {
     /// A decoder; `order` is the group order the FETCH asked for.
     pub fn new(version: Version, order: GroupOrder) -> Self {
         let prior = Prior::new(version, order);
-        Self {
-            prior,
-            input: Input::default(),
-            left: None,
-            was_empty: false,
-        }
+        Self { prior, input: Input::default(), left: None, was_empty: false }
     }
 
     /// Adds what was read next.
@@ -255,10 +215,7 @@ impl FetchDecoder {
     ///
     /// # Errors
     /// [`ProtocolError`] when the session must be closed.
-    #[expect(
-        clippy::should_implement_trait,
-        reason = "an iterator may not go on after `None`"
-    )]
+    #[expect(clippy::should_implement_trait, reason = "an iterator may not go on after `None`")]
     pub fn next(&mut self) -> Result<Option<FetchItem>, ProtocolError> {
         let Some(left) = self.left else {
             return self.next_record();
@@ -314,14 +271,13 @@ impl FetchDecoder {
 #[derive(Debug)]
 pub struct FetchEncoder {
     prior: Prior,
+    after_range: bool,
 }
 
 impl FetchEncoder {
     /// An encoder; `order` is the group order the FETCH asked for.
     pub fn new(version: Version, order: GroupOrder) -> Self {
-        Self {
-            prior: Prior::new(version, order),
-        }
+        Self { prior: Prior::new(version, order), after_range: false }
     }
 
     /// Appends an object's header in its shortest form; the payload follows as it is.
@@ -329,16 +285,14 @@ impl FetchEncoder {
     /// # Errors
     /// [`EncodeError`] when groups run against the order or objects do not ascend; nothing is written
     /// then, and the encoder can go on.
-    pub fn object(
-        &mut self,
-        header: &FetchObjectHeader,
-        out: &mut BytesMut,
-    ) -> Result<(), EncodeError> {
+    pub fn object(&mut self, header: &FetchObjectHeader, out: &mut BytesMut) -> Result<(), EncodeError> {
         self.object_as(self.shortest_flags(header), header, out)
     }
 
     fn shortest_flags(&self, header: &FetchObjectHeader) -> u64 {
-        let prior = &self.prior;
+        // Readers differ, and draft-16 is silent, in which subgroup and priority are "prior" after a range.
+        let unclear = Prior { subgroup: None, priority: None, ..self.prior };
+        let prior = if self.after_range { &unclear } else { &self.prior };
         let subgroup = match header.subgroup {
             None => DATAGRAM,
             Some(0) => SUBGROUP_ZERO,
@@ -347,9 +301,7 @@ impl FetchEncoder {
             Some(_) => SUBGROUP_EXPLICIT,
         };
         let flag = |set: bool, bit: u64| if set { bit } else { 0 };
-        let group = prior
-            .location
-            .is_none_or(|prior| prior.group != header.location.group);
+        let group = prior.location.is_none_or(|prior| prior.group != header.location.group);
         let next_object = prior.location.and_then(|prior| prior.object.checked_add(1));
         subgroup
             | flag(group, GROUP)
@@ -362,35 +314,23 @@ impl FetchEncoder {
     ///
     /// # Errors
     /// As [`Self::object`], and when the flags stand for other fields than the header's.
-    pub fn object_as(
-        &mut self,
-        flags: u64,
-        header: &FetchObjectHeader,
-        out: &mut BytesMut,
-    ) -> Result<(), EncodeError> {
+    pub fn object_as(&mut self, flags: u64, header: &FetchObjectHeader, out: &mut BytesMut) -> Result<(), EncodeError> {
         let start = out.len();
         let written = self.write(flags, header, out);
         if written.is_err() {
             out.truncate(start);
         } else {
             self.prior.follow(header);
+            self.after_range = false;
         }
         written
     }
 
-    fn write(
-        &self,
-        flags: u64,
-        header: &FetchObjectHeader,
-        out: &mut BytesMut,
-    ) -> Result<(), EncodeError> {
+    fn write(&self, flags: u64, header: &FetchObjectHeader, out: &mut BytesMut) -> Result<(), EncodeError> {
         let Prior { version, .. } = self.prior;
         let wrong = EncodeError::Unrepresentable("this object after the one before");
         let has = |bit: u64| flags & bit != 0;
-        let group = self
-            .prior
-            .group_field(header.location.group)
-            .filter(|_| has(GROUP));
+        let group = self.prior.group_field(header.location.group).filter(|_| has(GROUP));
         let object = self.prior.object_field(header.location.object, has(GROUP));
         let object = object.filter(|_| has(OBJECT));
         let explicit = !has(DATAGRAM) && flags & SUBGROUP_MODE == SUBGROUP_EXPLICIT;
@@ -399,11 +339,7 @@ impl FetchEncoder {
             _ if has(DATAGRAM) => None,
             _ => self.prior.subgroup(flags & SUBGROUP_MODE),
         };
-        let priority = if has(PRIORITY) {
-            Some(header.priority)
-        } else {
-            self.prior.priority
-        };
+        let priority = if has(PRIORITY) { Some(header.priority) } else { self.prior.priority };
         if flags > OBJECT_FLAGS
             || self.prior.resolve(group, object) != Some(header.location)
             || subgroup != header.subgroup
@@ -431,22 +367,14 @@ impl FetchEncoder {
     ///
     /// # Errors
     /// [`EncodeError::ValueTooLarge`] for ids draft-16 cannot hold.
-    pub fn end_of_range(
-        &mut self,
-        location: Location,
-        known: bool,
-        out: &mut BytesMut,
-    ) -> Result<(), EncodeError> {
+    pub fn end_of_range(&mut self, location: Location, known: bool, out: &mut BytesMut) -> Result<(), EncodeError> {
         let version = self.prior.version;
-        let flags = if known {
-            END_OF_NON_EXISTENT_RANGE
-        } else {
-            END_OF_UNKNOWN_RANGE
-        };
+        let flags = if known { END_OF_NON_EXISTENT_RANGE } else { END_OF_UNKNOWN_RANGE };
         varint::encode(flags, out, version)?;
         varint::encode(location.group, out, version)?;
         varint::encode(location.object, out, version)?;
         self.prior.location = Some(location);
+        self.after_range = true;
         Ok(())
     }
 }

@@ -39,11 +39,7 @@ impl Input {
         &mut self,
         mut parse: impl FnMut(&mut Bytes) -> Result<T, DecodeError>,
     ) -> Result<Option<(T, Bytes)>, ProtocolError> {
-        let mut step = if self.carry.is_empty() {
-            self.chunk.len()
-        } else {
-            CARRY_STEP_BYTES
-        };
+        let mut step = if self.carry.is_empty() { self.chunk.len() } else { CARRY_STEP_BYTES };
         while !self.chunk.is_empty() {
             let carried = self.carry.len();
             let step_now = step.min(self.chunk.len());
@@ -67,11 +63,7 @@ impl Input {
                 Err(DecodeError::Incomplete) => {
                     drop(rest);
                     // The carry must not keep a whole read buffer alive for a few bytes of it.
-                    self.carry = if carried == 0 {
-                        BytesMut::from(&joined[..])
-                    } else {
-                        BytesMut::from(joined)
-                    };
+                    self.carry = if carried == 0 { BytesMut::from(&joined[..]) } else { BytesMut::from(joined) };
                     self.chunk.advance(step_now);
                     step *= 2;
                 }
@@ -82,9 +74,7 @@ impl Input {
 
     /// The next at most `max` bytes of payload, if any have arrived.
     pub(crate) fn payload(&mut self, max: u64) -> Option<Bytes> {
-        let length = usize::try_from(max)
-            .unwrap_or(usize::MAX)
-            .min(self.chunk.len());
+        let length = usize::try_from(max).unwrap_or(usize::MAX).min(self.chunk.len());
         (length > 0).then(|| self.chunk.split_to(length))
     }
 }

@@ -41,17 +41,13 @@ impl Decode for UniStreamHeader {
         let mut rest = buf.clone();
         let header = match varint::decode(&mut rest, version)? {
             control::SETUP if version.has_request_streams() => return Ok(Self::Control),
-            FETCH => Self::Fetch {
-                request_id: RequestId::decode(&mut rest, version)?,
-            },
+            FETCH => Self::Fetch { request_id: RequestId::decode(&mut rest, version)? },
             PADDING if version.has_padding() => Self::Padding,
             kind if SubgroupHeader::has_type(kind, version) => {
                 Self::Subgroup(SubgroupHeader::decode_after_type(kind, &mut rest, version)?)
             }
             kind => {
-                return Err(DecodeError::violation(format!(
-                    "unknown stream type {kind:#x}"
-                )));
+                return Err(DecodeError::violation(format!("unknown stream type {kind:#x}")));
             }
         };
         *buf = rest;

@@ -42,8 +42,7 @@ impl ObjectStatus {
 
     pub(crate) fn decode(buf: &mut Bytes, version: Version) -> Result<Self, DecodeError> {
         let number = varint::decode(buf, version)?;
-        Self::from_wire(number)
-            .ok_or_else(|| DecodeError::violation(format!("unknown object status {number}")))
+        Self::from_wire(number).ok_or_else(|| DecodeError::violation(format!("unknown object status {number}")))
     }
 }
 
@@ -71,43 +70,23 @@ impl ObjectHeader {
         let delta = varint::decode(buf, version)?;
         let object_id = match previous {
             None => Some(delta),
-            Some(previous) => previous
-                .checked_add(1)
-                .and_then(|next| next.checked_add(delta)),
+            Some(previous) => previous.checked_add(1).and_then(|next| next.checked_add(delta)),
         };
         let object_id = object_id
             .filter(|id| *id <= varint::max(version))
             .ok_or_else(|| DecodeError::violation("an object id that does not fit"))?;
-        let properties = if has_properties {
-            decode_properties(buf, version)?
-        } else {
-            Properties::EMPTY
-        };
+        let properties = if has_properties { decode_properties(buf, version)? } else { Properties::EMPTY };
         let payload_len = varint::decode(buf, version)?;
-        let status = if payload_len == 0 {
-            ObjectStatus::decode(buf, version)?
-        } else {
-            ObjectStatus::Normal
-        };
+        let status = if payload_len == 0 { ObjectStatus::decode(buf, version)? } else { ObjectStatus::Normal };
         if status != ObjectStatus::Normal && !properties.is_empty() {
-            return Err(DecodeError::violation(
-                "properties on an object that is not Normal",
-            ));
+            return Err(DecodeError::violation("properties on an object that is not Normal"));
         }
-        Ok(Self {
-            object_id,
-            properties,
-            payload_len,
-            status,
-        })
+        Ok(Self { object_id, properties, payload_len, status })
     }
 }
 
 /// Reads a properties block with its length.
-pub(crate) fn decode_properties(
-    buf: &mut Bytes,
-    version: Version,
-) -> Result<Properties, DecodeError> {
+pub(crate) fn decode_properties(buf: &mut Bytes, version: Version) -> Result<Properties, DecodeError> {
     let block = take_prefixed(buf, version, PROPERTIES_BYTES, "properties above our limit")?;
     Ok(Properties::new(block, version)?)
 }
@@ -134,29 +113,18 @@ pub fn encode_object_header(
     out: &mut BytesMut,
     version: Version,
 ) -> Result<(), EncodeError> {
-    let ObjectHeader {
-        object_id,
-        properties,
-        payload_len,
-        status,
-    } = header;
+    let ObjectHeader { object_id, properties, payload_len, status } = header;
     if !properties.is_empty() && (!has_properties || *status != ObjectStatus::Normal) {
         return Err(EncodeError::Unrepresentable("properties on this object"));
     }
     if *payload_len > 0 && *status != ObjectStatus::Normal {
-        return Err(EncodeError::Unrepresentable(
-            "a payload on an object that is not Normal",
-        ));
+        return Err(EncodeError::Unrepresentable("a payload on an object that is not Normal"));
     }
     let delta = match previous {
         None => Some(*object_id),
-        Some(previous) => object_id
-            .checked_sub(previous)
-            .and_then(|step| step.checked_sub(1)),
+        Some(previous) => object_id.checked_sub(previous).and_then(|step| step.checked_sub(1)),
     };
-    let delta = delta.ok_or(EncodeError::Unrepresentable(
-        "object ids that do not ascend",
-    ))?;
+    let delta = delta.ok_or(EncodeError::Unrepresentable("object ids that do not ascend"))?;
     varint::encode(delta, out, version)?;
     if has_properties {
         encode_properties(properties, out, version)?;

@@ -52,11 +52,7 @@ pub struct SubgroupHeader {
 impl SubgroupHeader {
     /// Whether a stream type is one of a subgroup's.
     pub(crate) const fn has_type(kind: u64, version: Version) -> bool {
-        let bits = if version.has_first_object_bit() {
-            0x7f
-        } else {
-            0x3f
-        };
+        let bits = if version.has_first_object_bit() { 0x7f } else { 0x3f };
         kind <= bits && kind & SUBGROUP != 0 && kind & SUBGROUP_ID_MODE != SUBGROUP_ID_MODE
     }
 
@@ -73,18 +69,11 @@ impl SubgroupHeader {
             | flag(self.has_properties, PROPERTIES)
             | flag(self.end_of_group, END_OF_GROUP)
             | flag(self.priority.is_none(), DEFAULT_PRIORITY)
-            | flag(
-                self.first_object && version.has_first_object_bit(),
-                FIRST_OBJECT,
-            )
+            | flag(self.first_object && version.has_first_object_bit(), FIRST_OBJECT)
     }
 
     /// Reads what follows the stream type, which [`Self::has_type`] holds for.
-    pub(crate) fn decode_after_type(
-        kind: u64,
-        buf: &mut Bytes,
-        version: Version,
-    ) -> Result<Self, DecodeError> {
+    pub(crate) fn decode_after_type(kind: u64, buf: &mut Bytes, version: Version) -> Result<Self, DecodeError> {
         let track_alias = TrackAlias::decode(buf, version)?;
         let group = varint::decode(buf, version)?;
         let subgroup = match kind & SUBGROUP_ID_MODE {
@@ -92,11 +81,7 @@ impl SubgroupHeader {
             MODE_FIRST_OBJECT => SubgroupId::FirstObject,
             _ => SubgroupId::Explicit(varint::decode(buf, version)?),
         };
-        let priority = if kind & DEFAULT_PRIORITY == 0 {
-            Some(take_u8(buf)?)
-        } else {
-            None
-        };
+        let priority = if kind & DEFAULT_PRIORITY == 0 { Some(take_u8(buf)?) } else { None };
         Ok(Self {
             track_alias,
             group,
@@ -157,13 +142,7 @@ pub struct SubgroupDecoder {
 impl SubgroupDecoder {
     /// A decoder; `has_properties` is the stream header's.
     pub fn new(version: Version, has_properties: bool) -> Self {
-        Self {
-            version,
-            has_properties,
-            input: Input::default(),
-            previous: None,
-            left: None,
-        }
+        Self { version, has_properties, input: Input::default(), previous: None, left: None }
     }
 
     /// Adds what was read next.
@@ -175,10 +154,7 @@ impl SubgroupDecoder {
     ///
     /// # Errors
     /// [`ProtocolError`] when the session must be closed.
-    #[expect(
-        clippy::should_implement_trait,
-        reason = "an iterator may not go on after `None`"
-    )]
+    #[expect(clippy::should_implement_trait, reason = "an iterator may not go on after `None`")]
     pub fn next(&mut self) -> Result<Option<SubgroupItem>, ProtocolError> {
         let Some(left) = self.left else {
             return self.next_header();
@@ -195,15 +171,8 @@ impl SubgroupDecoder {
     }
 
     fn next_header(&mut self) -> Result<Option<SubgroupItem>, ProtocolError> {
-        let Self {
-            version,
-            has_properties,
-            previous,
-            ..
-        } = *self;
-        let read = self
-            .input
-            .header(|buf| ObjectHeader::decode_after(previous, has_properties, buf, version))?;
+        let Self { version, has_properties, previous, .. } = *self;
+        let read = self.input.header(|buf| ObjectHeader::decode_after(previous, has_properties, buf, version))?;
         let Some((header, wire)) = read else {
             return Ok(None);
         };

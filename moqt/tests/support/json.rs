@@ -2,31 +2,17 @@
 
 use bytes::Bytes;
 use moqt::{
-    Encode, FetchKind, FullTrackName, Location, Message, Namespace, Pair, PairValue, Parameters,
-    Properties, RequestId, Side, Token, Version, parameter,
+    Encode, FetchKind, FullTrackName, Location, Message, Namespace, Pair, PairValue, Parameters, Properties, RequestId,
+    Side, Token, Version, parameter,
 };
 use serde_json::{Map, Value, json};
 
 /// Values that follow from others, or from their absence, so that a vector may leave them out.
-const DERIVED: [&str; 7] = [
-    "code_name",
-    "status_name",
-    "minimal",
-    "cache_cost",
-    "name",
-    "timeout",
-    "request_id",
-];
+const DERIVED: [&str; 7] = ["code_name", "status_name", "minimal", "cache_cost", "name", "timeout", "request_id"];
 
 pub(crate) fn unhex(text: &str) -> Bytes {
-    let digits: Vec<u8> = text
-        .bytes()
-        .map(|digit| char::from(digit).to_digit(16).unwrap() as u8)
-        .collect();
-    digits
-        .chunks(2)
-        .map(|pair| pair[0] << 4 | pair[1])
-        .collect()
+    let digits: Vec<u8> = text.bytes().map(|digit| char::from(digit).to_digit(16).unwrap() as u8).collect();
+    digits.chunks(2).map(|pair| pair[0] << 4 | pair[1]).collect()
 }
 
 pub(crate) fn hex(bytes: &[u8]) -> String {
@@ -39,11 +25,7 @@ pub(crate) fn text(value: &Value) -> &str {
 
 /// An integer, written as a string where a JSON number would lose digits.
 pub(crate) fn int(value: u64) -> Value {
-    if value < 1 << 53 {
-        json!(value)
-    } else {
-        json!(value.to_string())
-    }
+    if value < 1 << 53 { json!(value) } else { json!(value.to_string()) }
 }
 
 pub(crate) fn number(value: &Value) -> Option<u64> {
@@ -55,11 +37,7 @@ pub(crate) fn field<'a>(value: &'a Value, name: &str) -> Option<&'a Value> {
 }
 
 pub(crate) fn object<const N: usize>(fields: [(&str, Value); N]) -> Value {
-    fields
-        .into_iter()
-        .map(|(name, value)| (name.to_owned(), value))
-        .collect::<Map<_, _>>()
-        .into()
+    fields.into_iter().map(|(name, value)| (name.to_owned(), value)).collect::<Map<_, _>>().into()
 }
 
 /// Text where the bytes are UTF-8, else their digits.
@@ -68,11 +46,7 @@ pub(crate) fn bytes_value(bytes: &[u8]) -> Value {
 }
 
 pub(crate) fn fields(namespace: &Namespace) -> Value {
-    namespace
-        .fields()
-        .iter()
-        .map(|field| bytes_value(field))
-        .collect()
+    namespace.fields().iter().map(|field| bytes_value(field)).collect()
 }
 
 fn pair_value(value: &PairValue) -> Value {
@@ -99,22 +73,13 @@ pub(crate) fn compare(expected: &Value, actual: &Value) -> Result<(), String> {
                 let nothing = value.is_null() || value.as_array().is_some_and(Vec::is_empty);
                 !wanted.contains_key(*name) && !nothing && !DERIVED.contains(&name.as_str())
             });
-            extra.map_or(Ok(()), |(name, value)| {
-                Err(format!("{name} is {value}, not in the vector"))
-            })
+            extra.map_or(Ok(()), |(name, value)| Err(format!("{name} is {value}, not in the vector")))
         }
-        (Value::Array(wanted), Value::Array(got)) if wanted.len() == got.len() => wanted
-            .iter()
-            .zip(got)
-            .try_for_each(|(wanted, got)| compare(wanted, got)),
-        (Value::Object(_), Value::String(got))
-            if *expected == json!({"hex": hex(got.as_bytes())}) =>
-        {
-            Ok(())
+        (Value::Array(wanted), Value::Array(got)) if wanted.len() == got.len() => {
+            wanted.iter().zip(got).try_for_each(|(wanted, got)| compare(wanted, got))
         }
-        (Value::Object(wanted), Value::Array(_)) if wanted.contains_key("fields") => {
-            compare(&wanted["fields"], actual)
-        }
+        (Value::Object(_), Value::String(got)) if *expected == json!({"hex": hex(got.as_bytes())}) => Ok(()),
+        (Value::Object(wanted), Value::Array(_)) if wanted.contains_key("fields") => compare(&wanted["fields"], actual),
         (Value::Array(wanted), Value::Null) if wanted.is_empty() => Ok(()),
         (Value::String(wanted), Value::String(got)) if letters(wanted) == letters(got) => Ok(()),
         _ if expected == actual => Ok(()),
@@ -142,54 +107,28 @@ fn location(location: &Location) -> Value {
 }
 
 fn tokens(id: u64, tokens: &[Token], version: Version) -> impl Iterator<Item = (u64, Value)> {
-    tokens
-        .iter()
-        .map(move |token| (id, encoded(token, version)))
+    tokens.iter().map(move |token| (id, encoded(token, version)))
 }
 
 fn parameters(parameters: &Parameters, version: Version) -> Value {
     let mut found: Vec<(u64, Value)> = Vec::new();
     let times = [
-        (
-            parameter::OBJECT_DELIVERY_TIMEOUT,
-            parameters.object_delivery_timeout,
-        ),
+        (parameter::OBJECT_DELIVERY_TIMEOUT, parameters.object_delivery_timeout),
         (parameter::RENDEZVOUS_TIMEOUT, parameters.rendezvous_timeout),
-        (
-            parameter::SUBGROUP_DELIVERY_TIMEOUT,
-            parameters.subgroup_delivery_timeout,
-        ),
+        (parameter::SUBGROUP_DELIVERY_TIMEOUT, parameters.subgroup_delivery_timeout),
         (parameter::EXPIRES, parameters.expires),
         (parameter::FILL_TIMEOUT, parameters.fill_timeout),
     ];
     let millis = |time: std::time::Duration| int(time.as_millis() as u64);
-    found.extend(
-        times
-            .into_iter()
-            .filter_map(|(id, time)| Some((id, millis(time?)))),
-    );
+    found.extend(times.into_iter().filter_map(|(id, time)| Some((id, millis(time?)))));
     let integers = [
         (parameter::FORWARD, parameters.forward.map(u64::from)),
-        (
-            parameter::SUBSCRIBER_PRIORITY,
-            parameters.subscriber_priority.map(u64::from),
-        ),
-        (
-            parameter::GROUP_ORDER,
-            parameters.group_order.map(|order| order.to_wire()),
-        ),
+        (parameter::SUBSCRIBER_PRIORITY, parameters.subscriber_priority.map(u64::from)),
+        (parameter::GROUP_ORDER, parameters.group_order.map(|order| order.to_wire())),
         (parameter::NEW_GROUP_REQUEST, parameters.new_group_request),
     ];
-    found.extend(
-        integers
-            .into_iter()
-            .filter_map(|(id, value)| Some((id, int(value?)))),
-    );
-    found.extend(tokens(
-        parameter::AUTHORIZATION_TOKEN,
-        &parameters.authorization_tokens,
-        version,
-    ));
+    found.extend(integers.into_iter().filter_map(|(id, value)| Some((id, int(value?)))));
+    found.extend(tokens(parameter::AUTHORIZATION_TOKEN, &parameters.authorization_tokens, version));
     if let Some(largest) = &parameters.largest_object {
         let value = match version {
             Version::Draft16 => encoded(largest, version),
@@ -203,15 +142,9 @@ fn parameters(parameters: &Parameters, version: Version) -> Value {
     if let Some(prefix) = &parameters.namespace_prefix {
         found.push((parameter::TRACK_NAMESPACE_PREFIX, fields(prefix)));
     }
-    found.extend(
-        parameters
-            .ignored
-            .iter()
-            .map(|pair| (pair.id, pair_value(&pair.value))),
-    );
+    found.extend(parameters.ignored.iter().map(|pair| (pair.id, pair_value(&pair.value))));
     found.sort_by_key(|(id, _)| *id);
-    let value =
-        |(id, value): (u64, Value)| json!({"id": id, "name": parameter_name(id), "value": value});
+    let value = |(id, value): (u64, Value)| json!({"id": id, "name": parameter_name(id), "value": value});
     found.into_iter().map(value).collect()
 }
 
@@ -273,41 +206,23 @@ pub(crate) fn message_value(message: &Message, version: Version, expected: &Valu
     value.put("type", json!(message.name()));
     match message {
         Message::Setup(setup) => setup_value(setup, &mut value),
-        Message::Subscribe(m) => value
-            .id(m.request_id)
-            .track(&m.track)
-            .parameters(&m.parameters),
-        Message::TrackStatus(m) => value
-            .id(m.request_id)
-            .track(&m.track)
-            .parameters(&m.parameters),
+        Message::Subscribe(m) => value.id(m.request_id).track(&m.track).parameters(&m.parameters),
+        Message::TrackStatus(m) => value.id(m.request_id).track(&m.track).parameters(&m.parameters),
         Message::SubscribeOk(m) => {
             value.put("track_alias", int(m.track_alias.0));
-            value
-                .reply_to(m.request_id)
-                .parameters(&m.parameters)
-                .properties(&m.properties)
+            value.reply_to(m.request_id).parameters(&m.parameters).properties(&m.properties)
         }
         Message::RequestOk(m) => {
             value.put("as", expected["as"].clone());
-            value
-                .reply_to(m.request_id)
-                .parameters(&m.parameters)
-                .properties(&m.properties)
+            value.reply_to(m.request_id).parameters(&m.parameters).properties(&m.properties)
         }
         Message::PublishOk16(m) => value.reply_to(m.request_id).parameters(&m.parameters),
         Message::RequestUpdate(m) => {
-            value.put(
-                "existing_request_id",
-                m.existing_request_id.map_or(Value::Null, |id| int(id.0)),
-            );
+            value.put("existing_request_id", m.existing_request_id.map_or(Value::Null, |id| int(id.0)));
             value.id(m.request_id).parameters(&m.parameters)
         }
         Message::Publish(m) => {
-            value
-                .put("track_alias", int(m.track_alias.0))
-                .id(m.request_id)
-                .track(&m.track);
+            value.put("track_alias", int(m.track_alias.0)).id(m.request_id).track(&m.track);
             value.parameters(&m.parameters).properties(&m.properties)
         }
         Message::Fetch(m) => {
@@ -315,30 +230,20 @@ pub(crate) fn message_value(message: &Message, version: Version, expected: &Valu
             value.id(m.request_id).parameters(&m.parameters)
         }
         Message::FetchOk(m) => {
-            value
-                .put("end_of_track", json!(u8::from(m.end_of_track)))
-                .put("end", location(&m.end));
-            value
-                .reply_to(m.request_id)
-                .parameters(&m.parameters)
-                .properties(&m.properties)
+            value.put("end_of_track", json!(u8::from(m.end_of_track))).put("end", location(&m.end));
+            value.reply_to(m.request_id).parameters(&m.parameters).properties(&m.properties)
         }
-        Message::PublishNamespace(m) => value
-            .put("namespace", fields(&m.namespace))
-            .id(m.request_id)
-            .parameters(&m.parameters),
-        Message::SubscribeTracks(m) => value
-            .put("prefix", fields(&m.prefix))
-            .id(m.request_id)
-            .parameters(&m.parameters),
+        Message::PublishNamespace(m) => {
+            value.put("namespace", fields(&m.namespace)).id(m.request_id).parameters(&m.parameters)
+        }
+        Message::SubscribeTracks(m) => {
+            value.put("prefix", fields(&m.prefix)).id(m.request_id).parameters(&m.parameters)
+        }
         Message::SubscribeNamespace(m) => {
             if version == Version::Draft16 {
                 value.put("options", json!(m.options.to_wire()));
             }
-            value
-                .put("prefix", fields(&m.prefix))
-                .id(m.request_id)
-                .parameters(&m.parameters)
+            value.put("prefix", fields(&m.prefix)).id(m.request_id).parameters(&m.parameters)
         }
         other => bare_message_value(other, version, expected, &mut value),
     };
@@ -347,11 +252,7 @@ pub(crate) fn message_value(message: &Message, version: Version, expected: &Valu
 
 fn setup_value<'a>(setup: &moqt::Setup, value: &'a mut Builder) -> &'a mut Builder {
     if let Some(sender) = setup.sender {
-        let name = if sender == Side::Client {
-            "CLIENT_SETUP"
-        } else {
-            "SERVER_SETUP"
-        };
+        let name = if sender == Side::Client { "CLIENT_SETUP" } else { "SERVER_SETUP" };
         value.put("type", json!(name));
     }
     let options = &setup.options;
@@ -368,12 +269,7 @@ fn setup_value<'a>(setup: &moqt::Setup, value: &'a mut Builder) -> &'a mut Build
     .flatten()
     .collect();
     found.extend(tokens(3, &options.tokens, value.1));
-    found.extend(
-        options
-            .unknown
-            .iter()
-            .map(|pair| (pair.id, pair_value(&pair.value))),
-    );
+    found.extend(options.unknown.iter().map(|pair| (pair.id, pair_value(&pair.value))));
     found.sort_by_key(|(id, _)| *id);
     let option = |(id, value): (u64, Value)| json!({"type": int(id), "value": value});
     value.put("options", found.into_iter().map(option).collect())
@@ -383,17 +279,13 @@ fn fetch_value(kind: &FetchKind, value: &mut Builder) {
     let (number, joining, start) = match kind {
         FetchKind::Standalone { track, start, end } => {
             value.put("fetch_type", json!(1)).track(track);
-            value
-                .put("start", location(start))
-                .put("end", location(end));
+            value.put("start", location(start)).put("end", location(end));
             return;
         }
         FetchKind::Relative { joining, groups } => (2, joining, groups),
         FetchKind::Absolute { joining, group } => (3, joining, group),
     };
-    value
-        .put("fetch_type", json!(number))
-        .put("joining_request_id", int(joining.0));
+    value.put("fetch_type", json!(number)).put("joining_request_id", int(joining.0));
     value.put("joining_start", int(*start));
 }
 
@@ -409,12 +301,8 @@ fn bare_message_value<'a>(
         Message::RequestError(m) => {
             let retry = m.retry.map_or(0, |retry| millis(retry) + 1);
             let code = m.code.to_wire(version);
-            value
-                .put("code", int(code))
-                .put("code_name", json!(m.code.name()));
-            value
-                .put("retry_interval", int(retry))
-                .put("reason", bytes_value(m.reason.as_bytes()));
+            value.put("code", int(code)).put("code_name", json!(m.code.name()));
+            value.put("retry_interval", int(retry)).put("reason", bytes_value(m.reason.as_bytes()));
             if let Some(redirect) = &m.redirect {
                 let mut inner = Builder(Map::new(), version);
                 inner.put("uri", json!(redirect.uri)).track(&redirect.track);
@@ -424,21 +312,13 @@ fn bare_message_value<'a>(
         }
         Message::PublishDone(m) => {
             let status = m.status.to_wire(version);
-            value
-                .put("status", int(status))
-                .put("status_name", json!(m.status.name()));
+            value.put("status", int(status)).put("status_name", json!(m.status.name()));
             value.put("stream_count", int(m.stream_count.unwrap_or((1 << 62) - 1)));
-            value
-                .put("reason", bytes_value(m.reason.as_bytes()))
-                .reply_to(m.request_id)
+            value.put("reason", bytes_value(m.reason.as_bytes())).reply_to(m.request_id)
         }
         Message::PublishNamespaceCancel(m) => {
-            value
-                .put("code", int(m.code.to_wire(version)))
-                .put("code_name", json!(m.code.name()));
-            value
-                .put("reason", bytes_value(m.reason.as_bytes()))
-                .id(m.request_id)
+            value.put("code", int(m.code.to_wire(version))).put("code_name", json!(m.code.name()));
+            value.put("reason", bytes_value(m.reason.as_bytes())).id(m.request_id)
         }
         Message::GoAway(m) => {
             // The vectors may or may not put the unit in the name.

@@ -1,9 +1,7 @@
 //! A vector and its situation: who sent it, where, in answer to what, and how it may be refused.
 
 use bytes::Bytes;
-use moqt::{
-    Answered, DecodeError, MalformedTrack, Message, ProtocolError, RequestKind, Side, Version,
-};
+use moqt::{Answered, DecodeError, MalformedTrack, Message, ProtocolError, RequestKind, Side, Version};
 use serde_json::Value;
 
 use super::json::{number, text};
@@ -70,12 +68,7 @@ impl Vector<'_> {
     /// What the vector says in words about its situation.
     pub(crate) fn words(&self) -> String {
         let why = text(&self.expected()["why"]);
-        format!(
-            "{} {why} {}",
-            text(&self.all["name"]),
-            text(&self.all["note"])
-        )
-        .to_lowercase()
+        format!("{} {why} {}", text(&self.all["name"]), text(&self.all["note"])).to_lowercase()
     }
 
     /// Applies the checks that need to know who sent the message, where, and in answer to what: for a
@@ -94,20 +87,14 @@ impl Vector<'_> {
         if !self.is_error() && accepted {
             return Ok(());
         }
-        let wanted =
-            |error: &ProtocolError| Refusal::from(error.clone()).is(&self.expected()["error"]);
+        let wanted = |error: &ProtocolError| Refusal::from(error.clone()).is(&self.expected()["error"]);
         match refusals.iter().position(wanted) {
             Some(index) => Err(refusals.swap_remove(index)),
             None => refusals.pop().map_or(Ok(()), Err),
         }
     }
 
-    fn check_one(
-        &self,
-        message: &Message,
-        from: Side,
-        answered: Answered,
-    ) -> Result<(), ProtocolError> {
+    fn check_one(&self, message: &Message, from: Side, answered: Answered) -> Result<(), ProtocolError> {
         let words = self.words();
         let request = match answered {
             Answered::Request(kind) => kind,
@@ -135,22 +122,10 @@ impl Vector<'_> {
     fn senders(&self) -> Vec<Side> {
         let words = self.words();
         let has = |phrases: &[&str]| phrases.iter().any(|phrase| words.contains(phrase));
-        if has(&[
-            "server sends",
-            "from-server",
-            "from a server",
-            "server to client",
-            "client receive",
-        ]) {
+        if has(&["server sends", "from-server", "from a server", "server to client", "client receive"]) {
             return vec![Side::Server];
         }
-        if has(&[
-            "client sends",
-            "from-client",
-            "from a client",
-            "client to server",
-            "server receive",
-        ]) {
+        if has(&["client sends", "from-client", "from a client", "client to server", "server receive"]) {
             return vec![Side::Client];
         }
         vec![Side::Client, Side::Server]
@@ -171,10 +146,7 @@ impl Vector<'_> {
             if source.contains("request-update-ok") {
                 return vec![Answered::Update];
             }
-            if let Some((_, kind)) = kinds
-                .iter()
-                .find(|(name, _)| source.contains(&format!("{name}-ok")))
-            {
+            if let Some((_, kind)) = kinds.iter().find(|(name, _)| source.contains(&format!("{name}-ok"))) {
                 return vec![Answered::Request(*kind)];
             }
         }
