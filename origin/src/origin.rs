@@ -1,0 +1,217 @@
+//! The wiring of an origin, in order, and nothing else.
+
+use std::{io, net::SocketAddr, path::PathBuf, sync::Arc};
+
+use certs::{CertificateError, CertificateHash, CertificateStore, Watcher};
+use fanout::MemoryBudget;
+use process::{HttpSettings, Metrics, SettingsError, SettingsOrigin, Shutdown, serve_http};
+use tokio::{net::TcpListener, task::JoinSet};
+use transport::{BindError, ClientEndpoint, ClientSettings, ConnectionSettings, EndpointSettings, ServerEndpoint};
+
+use crate::{
+    Settings, admin,
+    dial::RelayLink,
+    ingest,
+    limit::{MAX_HANDSHAKES, SESSION_REQUESTS},
+    publish::{Broadcast, Publisher},
+    serve::Publications,
+    server,
+    settings::SourceSettings,
+};
+
+/// Why an origin does not start. All of these are the operator's to mend.
+#[derive(Debug, thiserror::Error)]
+pub enum OriginError {
+    /// The settings contradict themselves.
+    #[error(transparent)]
+    Settings(#[from] SettingsError),
+    /// There is no usable certificate.
+    #[error(transparent)]
+    Certificate(#[from] CertificateError),
+    /// A UDP address cannot be had.
+    #[error(transparent)]
+    Bind(#[from] BindError),
+    /// The admin address cannot be had.
+    #[error("cannot listen on TCP {address}")]
+    Http {
+        /// The address as configured.
+        address: SocketAddr,
+        /// The operating system's reason.
+        source: io::Error,
+    },
+    /// No UDP socket to dial relays from.
+    #[error("cannot open a UDP socket")]
+    Socket(#[source] io::Error),
+}
+
+/// An origin that has its addresses but does nothing yet.
+#[derive(Debug)]
+pub struct Origin {
+    endpoint: Option<ServerEndpoint>,
+    certificates: Option<(Arc<CertificateStore>, Watcher)>,
+    /// Where clients of this user find the hash of a development certificate.
+    hash_directory: Option<PathBuf>,
+    http: Option<TcpListener>,
+    metrics: Option<Metrics>,
+    links: Vec<RelayLink>,
+    publications: Arc<Publications>,
+    sources: Vec<(SourceSettings, Publisher)>,
+}
+
+impl Origin {
+    /// Checks the settings, makes the certificate and binds the addresses. Needs a tokio runtime.
+    ///
+    /// # Errors
+    ///
+    /// See [`OriginError`].
+    pub async fn load(settings: Settings) -> Result<Self, OriginError> {
+        let Settings { listen, publish, http, broadcasts, retain, certificate, trust, log: _ } = settings;
+        if broadcasts.is_empty() {
+            return Err(invalid("broadcasts", "there is nothing to publish"));
+        }
+        let budget = MemoryBudget::new(retain.total_bytes);
+        let mut publications = Publications::default();
+        let mut sources = Vec::with_capacity(broadcasts.len());
+        for (index, broadcast) in broadcasts.into_iter().enumerate() {
+            let stdin = |source: &SourceSettings| matches!(source, SourceSettings::Stdin { .. });
+            if stdin(&broadcast.source) && sources.iter().any(|(source, _)| stdin(source)) {
+                return Err(invalid(
+                    &format!("broadcasts.{index}.source"),
+                    "standard input feeds another broadcast already",
+                ));
+            }
+            let made = Broadcast::new(&broadcast, retain, budget.clone());
+            if !publications.add(made.clone()) {
+                return Err(invalid(
+                    &format!("broadcasts.{index}.namespace"),
+                    "another broadcast has the same namespace",
+                ));
+            }
+            sources.push((broadcast.source, Publisher::new(made)));
+        }
+        let publications = Arc::new(publications);
+        let development = certificate.certificate.is_none();
+        let hash_directory = development.then(process::state_directory).flatten();
+        let (endpoint, certificates) = if listen.is_empty() {
+            (None, None)
+        } else {
+            let (store, watcher) = CertificateStore::load(&certificate)?;
+            let endpoint = ServerEndpoint::bind(endpoint_settings(listen), store.clone(), None)?;
+            (Some(endpoint), Some((store, watcher)))
+        };
+        let links = if publish.is_empty() {
+            Vec::new()
+        } else {
+            let settings = ClientSettings { connection: connection_settings(), ..ClientSettings::default() };
+            let client = Arc::new(ClientEndpoint::new(settings).map_err(OriginError::Socket)?);
+            let link = |address| RelayLink {
+                address,
+                trust: trust.clone(),
+                client: client.clone(),
+                publications: publications.clone(),
+            };
+            publish.into_iter().map(link).collect()
+        };
+        let http = match http {
+            Some(address) => {
+                let bound = TcpListener::bind(address).await;
+                Some(bound.map_err(|source| OriginError::Http { address, source })?)
+            }
+            None => None,
+        };
+        Ok(Self { endpoint, certificates, hash_directory, http, metrics: None, links, publications, sources })
+    }
+
+    /// Shows these metrics on the admin address.
+    #[must_use]
+    pub fn with_metrics(self, metrics: Metrics) -> Self {
+        Self { metrics: Some(metrics), ..self }
+    }
+
+    /// The UDP addresses sessions are accepted on, with their real ports.
+    #[must_use]
+    pub fn addresses(&self) -> Vec<SocketAddr> {
+        self.endpoint.as_ref().map(ServerEndpoint::local_addresses).unwrap_or_default()
+    }
+
+    /// The admin address, with its real port.
+    #[must_use]
+    pub fn http_address(&self) -> Option<SocketAddr> {
+        self.http.as_ref().and_then(|listener| listener.local_addr().ok())
+    }
+
+    /// Hashes of the certificate in service, as `serverCertificateHashes` takes them.
+    #[must_use]
+    pub fn certificate_hashes(&self) -> Vec<CertificateHash> {
+        self.certificates.as_ref().map(|(store, _)| store.hashes()).unwrap_or_default()
+    }
+
+    /// Ingests, serves and publishes until shutdown: GOAWAY when it begins, the end of every session at
+    /// its deadline. No task and no command outlives this future, not even if it is dropped.
+    pub async fn run(self, shutdown: Shutdown) {
+        let addresses = self.addresses();
+        let Self { endpoint, certificates, hash_directory, http, metrics, links, publications, sources } = self;
+        // Ended after the sessions: viewers are served to the last.
+        let mut background = JoinSet::new();
+        // End by themselves once shutdown has begun.
+        let mut sessions = JoinSet::new();
+        for (source, publisher) in sources {
+            background.spawn(ingest::run(source, publisher));
+        }
+        if let Some((store, mut watcher)) = certificates {
+            tracing::info!(?addresses, hash = certs::hash_to_hex(&store.hashes()[0]), "serving");
+            publish_hashes(&mut watcher, hash_directory, &addresses);
+            background.spawn(async move { match watcher.run().await {} });
+        }
+        if let Some(metrics) = metrics.clone() {
+            background.spawn(async move { match metrics.run_upkeep().await {} });
+        }
+        if let Some(listener) = http {
+            let router = admin::router(metrics, publications.clone(), shutdown.clone());
+            let shutdown = shutdown.clone();
+            sessions.spawn(async move {
+                serve_http(vec![listener], router, &HttpSettings::default(), &shutdown).await;
+            });
+        }
+        for link in links {
+            sessions.spawn(link.run(shutdown.clone()));
+        }
+        if let Some(endpoint) = &endpoint {
+            server::run(endpoint, &publications, &shutdown).await;
+        }
+        shutdown.begun().await;
+        while sessions.join_next().await.is_some() {}
+        background.shutdown().await;
+        if let Some(endpoint) = endpoint {
+            endpoint.wait_idle().await;
+        }
+    }
+}
+
+/// Settings that each are fine but not together.
+fn invalid(key: &str, message: &str) -> OriginError {
+    let (key, message) = (key.to_owned(), message.to_owned());
+    SettingsError::Invalid { key, origin: SettingsOrigin::Default, message }.into()
+}
+
+fn endpoint_settings(addresses: Vec<SocketAddr>) -> EndpointSettings {
+    EndpointSettings {
+        addresses,
+        max_pending_handshakes: MAX_HANDSHAKES,
+        connection: connection_settings(),
+        ..EndpointSettings::default()
+    }
+}
+
+/// A relay has one request stream for every track and FETCH it wants.
+fn connection_settings() -> ConnectionSettings {
+    ConnectionSettings { max_incoming_bidi: SESSION_REQUESTS as u32, ..ConnectionSettings::default() }
+}
+
+/// Lets clients of this user on this computer find the certificate by the port.
+fn publish_hashes(watcher: &mut Watcher, directory: Option<PathBuf>, addresses: &[SocketAddr]) {
+    let (Some(directory), Some(address)) = (directory, addresses.first()) else { return };
+    if let Err(error) = watcher.publish_hashes(&directory, address.port()) {
+        tracing::warn!(%error, "clients on this computer must be told the certificate hash");
+    }
+}

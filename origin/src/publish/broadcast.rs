@@ -1,0 +1,260 @@
+//! A broadcast: the tracks of one namespace, who watches it, and the one who publishes it.
+
+use std::{
+    collections::{BTreeMap, HashMap},
+    sync::Arc,
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
+
+use bytes::Bytes;
+use fanout::MemoryBudget;
+use media::{Frame, TrackInfo};
+use moqt::{Namespace, TrackName};
+use tokio::{sync::watch, time::timeout};
+
+use super::{
+    PublishError, Track, TrackSettings,
+    cut::{Cut, Cutter, GroupIds},
+};
+use crate::{
+    catalog::{self, CatalogEntry},
+    ingest::Timeline,
+    limit::{MAX_TRACKS, RESTART_GAP, SOURCE_START_TIMEOUT},
+    metric,
+    package::{Packager, Packaging},
+    settings::{BroadcastSettings, RetainSettings, SourceSettings},
+};
+
+/// Publisher priorities (0 most urgent): without a catalog nothing can be watched, and a gap in sound
+/// is worse than one in pictures.
+const CATALOG_PRIORITY: u8 = 16;
+const AUDIO_PRIORITY: u8 = 48;
+const VIDEO_PRIORITY: u8 = 96;
+
+/// The tracks of a broadcast by name.
+pub(crate) type TrackSet = BTreeMap<TrackName, Arc<Track>>;
+
+/// The tracks under one namespace, shared by the one who publishes and all who serve.
+#[derive(Debug)]
+pub(crate) struct Broadcast {
+    namespace: Namespace,
+    packaging: Packaging,
+    retain: RetainSettings,
+    budget: MemoryBudget,
+    /// The source runs only while somebody watches.
+    on_demand: bool,
+    /// `None` while the source has not told its tracks.
+    tracks: watch::Sender<Option<Arc<TrackSet>>>,
+    viewers: watch::Sender<usize>,
+}
+
+/// What became of a question for a track.
+#[derive(Debug)]
+pub(crate) enum Lookup {
+    /// Here it is.
+    Found(Arc<Track>),
+    /// The broadcast has no such track.
+    Missing,
+    /// The source did not tell its tracks in time.
+    NotYet,
+}
+
+impl Broadcast {
+    /// A broadcast as the settings describe it; its objects are charged to `budget`.
+    pub(crate) fn new(settings: &BroadcastSettings, retain: RetainSettings, budget: MemoryBudget) -> Arc<Self> {
+        Arc::new(Self {
+            namespace: settings.namespace.clone(),
+            packaging: settings.packaging,
+            retain,
+            budget,
+            on_demand: matches!(settings.source, SourceSettings::Command { .. }),
+            tracks: watch::Sender::new(None),
+            viewers: watch::Sender::new(0),
+        })
+    }
+
+    pub(crate) fn namespace(&self) -> &Namespace {
+        &self.namespace
+    }
+
+    /// Counts the caller as a viewer until the guard is dropped; an on-demand source runs meanwhile.
+    pub(crate) fn watch(self: &Arc<Self>) -> Viewer {
+        self.viewers.send_modify(|viewers| *viewers += 1);
+        Viewer(self.clone())
+    }
+
+    /// Finds a track; waits up to [`SOURCE_START_TIMEOUT`] for a source that is only starting. To be
+    /// asked as a [`Viewer`]: nothing else starts an on-demand source. Cancel safe.
+    pub(crate) async fn track(&self, name: &TrackName) -> Lookup {
+        let mut tracks = self.tracks.subscribe();
+        match timeout(SOURCE_START_TIMEOUT, tracks.wait_for(Option::is_some)).await {
+            Ok(Ok(tracks)) => match tracks.as_ref().and_then(|tracks| tracks.get(name)) {
+                Some(track) => Lookup::Found(track.clone()),
+                None => Lookup::Missing,
+            },
+            Ok(Err(_)) | Err(_) => Lookup::NotYet,
+        }
+    }
+
+    /// Whether a viewer would be served: the source has told its tracks, or waits for viewers to do so.
+    pub(crate) fn is_ready(&self) -> bool {
+        self.on_demand || self.tracks.borrow().is_some()
+    }
+
+    /// The tracks, now and whenever they change.
+    pub(crate) fn tracks(&self) -> watch::Receiver<Option<Arc<TrackSet>>> {
+        self.tracks.subscribe()
+    }
+}
+
+/// Somebody who watches a broadcast.
+#[derive(Debug)]
+pub(crate) struct Viewer(Arc<Broadcast>);
+
+impl Drop for Viewer {
+    fn drop(&mut self) {
+        self.0.viewers.send_modify(|viewers| *viewers -= 1);
+    }
+}
+
+/// The writing side of a [`Broadcast`]; there is one.
+#[derive(Debug)]
+pub(crate) struct Publisher {
+    broadcast: Arc<Broadcast>,
+    cutter: Cutter,
+    timeline: Timeline,
+    infos: Vec<TrackInfo>,
+    tracks: HashMap<u32, (Arc<Track>, bool)>,
+    catalogs: Vec<Arc<Track>>,
+}
+
+impl Publisher {
+    /// Publishes `broadcast` with group ids from now on.
+    pub(crate) fn new(broadcast: Arc<Broadcast>) -> Self {
+        Self {
+            broadcast,
+            cutter: Cutter::new(GroupIds::starting_at(unix_milliseconds())),
+            timeline: Timeline::new(),
+            infos: Vec::new(),
+            tracks: HashMap::new(),
+            catalogs: Vec::new(),
+        }
+    }
+
+    /// Where viewers find it.
+    pub(crate) fn namespace(&self) -> &Namespace {
+        &self.broadcast.namespace
+    }
+
+    /// How many watch, now and whenever it changes.
+    pub(crate) fn viewers(&self) -> watch::Receiver<usize> {
+        self.broadcast.viewers.subscribe()
+    }
+
+    /// Takes the tracks of the source, once per run. The same tracks as in the last run go on; others
+    /// replace them, with a new catalog.
+    pub(crate) fn tracks(&mut self, infos: Vec<TrackInfo>) -> Result<(), PublishError> {
+        match infos.len() {
+            0 => return Err(PublishError::NoTracks),
+            count if count > MAX_TRACKS => return Err(PublishError::TooManyTracks(count)),
+            _ => {}
+        }
+        let order: Vec<(u32, bool)> = infos.iter().map(|info| (info.id, info.kind.is_video())).collect();
+        self.cutter.restart(&order);
+        self.timeline.tracks(&infos);
+        if infos != self.infos {
+            self.end();
+            self.replace(&infos)?;
+            self.infos = infos;
+        }
+        Ok(())
+    }
+
+    fn replace(&mut self, infos: &[TrackInfo]) -> Result<(), PublishError> {
+        let packaging = self.broadcast.packaging;
+        let (mut set, mut videos, mut audios) = (TrackSet::new(), 0, 0);
+        let mut entries = Vec::with_capacity(infos.len());
+        self.tracks.clear();
+        for info in infos {
+            let (kind, count, priority) = match info.kind.is_video() {
+                true => ("video", &mut videos, VIDEO_PRIORITY),
+                false => ("audio", &mut audios, AUDIO_PRIORITY),
+            };
+            let name = format!("{kind}{count}");
+            *count += 1;
+            let track = self.track(&name, Packager::new(packaging, info), priority)?;
+            set.insert(track.name().clone(), track.clone());
+            self.tracks.insert(info.id, (track, info.kind.is_video()));
+            entries.push(CatalogEntry { name, info });
+        }
+        self.catalogs.clear();
+        for (name, document) in catalog::documents(&entries, packaging, unix_milliseconds()) {
+            let track = self.track(name, Packager::Document, CATALOG_PRIORITY)?;
+            track.begin(self.cutter.ids().take(), document_frame(document))?;
+            track.complete();
+            set.insert(track.name().clone(), track.clone());
+            self.catalogs.push(track);
+        }
+        self.broadcast.tracks.send_replace(Some(Arc::new(set)));
+        Ok(())
+    }
+
+    fn track(&self, name: &str, packager: Packager, priority: u8) -> Result<Arc<Track>, PublishError> {
+        let name = TrackName::new(name.to_owned())?;
+        let (retain, budget) = (self.broadcast.retain, self.broadcast.budget.clone());
+        Ok(Arc::new(Track::new(TrackSettings { name, packager, priority, retain, budget })?))
+    }
+
+    /// Publishes one frame.
+    pub(crate) fn frame(&mut self, mut frame: Frame) -> Result<(), PublishError> {
+        let Some((track, video)) = self.tracks.get(&frame.track) else {
+            return Err(PublishError::UnknownTrack(frame.track));
+        };
+        metric::frame(*video, frame.payload.len());
+        let time = self.timeline.place(&mut frame);
+        match self.cutter.cut(frame.track, time, frame.keyframe || !video) {
+            Cut::Skip => Ok(()),
+            Cut::Begin(group) => track.begin(group, frame),
+            Cut::Continue => track.push(frame),
+        }
+    }
+
+    /// How long to wait until group ids are not ahead of the clock, so that a restart never uses one
+    /// again. Only a source that is not paced gets there.
+    pub(crate) fn ahead_of_clock(&mut self) -> Option<Duration> {
+        self.cutter.ids().ahead_of(unix_milliseconds())
+    }
+
+    /// The source starts again: what comes next follows what came before.
+    pub(crate) fn restart(&mut self) {
+        self.timeline.restart(RESTART_GAP);
+    }
+
+    /// The source was stopped because nobody watches. What it left is of no use to the next viewer,
+    /// who would join at a picture from long ago.
+    ///
+    /// The tracks end as well: a viewer who came at this very moment may hold one.
+    pub(crate) fn pause(&mut self) {
+        self.end();
+        self.broadcast.tracks.send_replace(None);
+        self.infos.clear();
+        self.tracks.clear();
+        self.catalogs.clear();
+    }
+
+    /// Ends all tracks: viewers get what is kept, and then the end.
+    pub(crate) fn end(&mut self) {
+        let media = self.tracks.values().map(|(track, _)| track);
+        media.chain(&self.catalogs).for_each(|track| track.end());
+    }
+}
+
+fn document_frame(payload: Bytes) -> Frame {
+    Frame { track: 0, decode_time: 0, composition_offset: 0, duration: 0, keyframe: true, payload }
+}
+
+/// A clock before 1970 gives ids from 0: they still grow.
+fn unix_milliseconds() -> u64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
+}
