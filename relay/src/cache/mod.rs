@@ -1,0 +1,126 @@
+//! The frame cache: complete groups that left the live logs, in moka.
+//!
+//! One entry is one complete, immutable group, so a weigher never sees growth. Eviction is LRU: TinyLFU would refuse keys
+//! without history, and a live edge consists of those. Misses of the same group are one upstream FETCH (single flight). The
+//! cache's bytes and the live logs' are the same [`MemoryBudget`]: a group keeps its charge for as long as anything holds it,
+//! and the cache gives groups up when a live log needs the room.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use fanout::{GroupLog, Reclaim};
+use moka::future::Cache;
+use moka::policy::EvictionPolicy;
+use moqt::FullTrackName;
+
+use crate::metric;
+
+/// One group of one track.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(crate) struct GroupKey {
+    pub(crate) track: FullTrackName,
+    pub(crate) group: u64,
+}
+
+/// How much the cache holds, and for how long.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct CacheLimits {
+    /// Most bytes of cached groups, entry overhead included.
+    pub(crate) bytes: u64,
+    /// Longest stay of a group.
+    pub(crate) time_to_live: Duration,
+}
+
+/// A cached group and when it was last asked for.
+#[derive(Debug, Clone)]
+struct Entry {
+    group: Arc<GroupLog>,
+    /// Count of the cache's uses at the last one: orders entries when room is reclaimed.
+    used: Arc<AtomicU64>,
+}
+
+/// Complete groups of all tracks.
+#[derive(Debug)]
+pub(crate) struct FrameCache {
+    entries: Cache<GroupKey, Entry>,
+    uses: AtomicU64,
+}
+
+impl FrameCache {
+    pub(crate) fn new(limits: CacheLimits) -> Self {
+        let entries = Cache::builder()
+            .name("frames")
+            .max_capacity(limits.bytes)
+            .weigher(|_, entry: &Entry| u32::try_from(entry.group.bytes()).unwrap_or(u32::MAX))
+            .time_to_live(limits.time_to_live)
+            .eviction_policy(EvictionPolicy::lru())
+            .eviction_listener(|_, _, cause| metric::cache_evicted(cause))
+            .build();
+        Self { entries, uses: AtomicU64::new(0) }
+    }
+
+    /// Keeps a complete group.
+    pub(crate) async fn insert(&self, key: GroupKey, group: Arc<GroupLog>) {
+        self.entries.insert(key, self.entry(group)).await;
+        self.entries.run_pending_tasks().await;
+        self.report();
+    }
+
+    /// The group, if it is cached; counts as a use.
+    pub(crate) async fn get(&self, key: &GroupKey) -> Option<Arc<GroupLog>> {
+        let entry = self.entries.get(key).await;
+        metric::cache_lookup(entry.is_some());
+        entry.map(|entry| self.used(&entry))
+    }
+
+    /// The group, from the cache or by `load`; concurrent misses of the same group share one `load`.
+    pub(crate) async fn get_or_load<E: Clone + Send + Sync + 'static>(
+        &self,
+        key: GroupKey,
+        load: impl Future<Output = Result<Arc<GroupLog>, E>>,
+    ) -> Result<Arc<GroupLog>, E> {
+        let load = async { load.await.map(|group| self.entry(group)) };
+        let entry = self.entries.entry(key).or_try_insert_with(load).await.map_err(|error| E::clone(&error))?;
+        metric::cache_lookup(!entry.is_fresh());
+        self.report();
+        Ok(self.used(entry.value()))
+    }
+
+    fn entry(&self, group: Arc<GroupLog>) -> Entry {
+        Entry { group, used: Arc::new(AtomicU64::new(self.tick())) }
+    }
+
+    fn used(&self, entry: &Entry) -> Arc<GroupLog> {
+        entry.used.store(self.tick(), Ordering::Relaxed);
+        entry.group.clone()
+    }
+
+    fn tick(&self) -> u64 {
+        self.uses.fetch_add(1, Ordering::Relaxed)
+    }
+
+    fn report(&self) {
+        metric::cache_size(self.entries.weighted_size(), self.entries.entry_count());
+    }
+}
+
+/// The live logs take precedence: gives up the least recently used groups until `bytes` are free, in one sweep.
+impl Reclaim for FrameCache {
+    fn reclaim(&self, bytes: u64) {
+        let mut entries: Vec<_> = self.entries.iter().collect();
+        entries.sort_by_key(|(_, entry)| entry.used.load(Ordering::Relaxed));
+        let mut freed = 0;
+        for (key, entry) in entries {
+            if freed >= bytes {
+                break;
+            }
+            freed += entry.group.bytes();
+            drop(entry);
+            // Removal itself is immediate; moka's future only runs bookkeeping, which the next insert catches up with.
+            let invalidation = self.entries.invalidate(&*key);
+            let _ = futures_util::FutureExt::now_or_never(invalidation);
+        }
+        metric::cache_reclaimed(freed);
+    }
+}

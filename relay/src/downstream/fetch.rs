@@ -1,0 +1,142 @@
+//! FETCH: a range of groups, from the live log, the cache, or one upstream FETCH per missing group.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use fanout::{FetchRange, GroupAnswer, GroupSource, NoObserver, serve_fetch};
+use moqt::{FullTrackName, Location, Properties, RequestErrorCode};
+use transport::IncomingFetch;
+
+use super::subscribe::{DEFAULT_PRIORITY, default_priority};
+use crate::cache::GroupKey;
+use crate::metric;
+use crate::relay::Context;
+use crate::track::{Refusal, Track};
+use crate::upstream::{self, FetchFailure};
+
+/// Answers one FETCH.
+pub(super) async fn serve(context: Arc<Context>, mut request: IncomingFetch) {
+    let wanted = Wanted {
+        track: request.track.clone(),
+        start: request.start,
+        end: request.end,
+        hops: request.parameters.hops.clone(),
+    };
+    let opened = tokio::select! {
+        opened = open(&context, &wanted) => opened,
+        () = request.cancelled() => return,
+    };
+    let plan = opened.and_then(|opened| plan(&wanted, opened));
+    let Plan { opened, end, end_of_track } = match plan {
+        Ok(plan) => plan,
+        Err(refusal) => {
+            metric::refused("fetch", refusal.code);
+            return request.reject(refusal.code, refusal.retry, &refusal.reason);
+        }
+    };
+    let publisher = default_priority(&opened.properties);
+    let subscriber = request.parameters.subscriber_priority.unwrap_or(DEFAULT_PRIORITY);
+    let range = FetchRange { start: request.start, end, order: request.order, default_priority: publisher };
+    let fill = request.parameters.fill_timeout.map(|budget| Instant::now() + budget);
+    let source = TrackGroups { context, name: request.track.clone(), track: opened.track.clone(), fill };
+    let priority = transport::stream_priority(subscriber, publisher, 0);
+    match request.accept(end_of_track, end, opened.properties.clone(), priority).await {
+        Ok(writer) => {
+            if let Err(error) = serve_fetch(&source, range, writer, &NoObserver).await {
+                tracing::debug!(track = %source.name, %error, "fetch ended early");
+            }
+        }
+        Err(error) => tracing::debug!(%error, "fetcher left before its answer"),
+    }
+}
+
+/// What a FETCH asks for.
+struct Wanted {
+    track: FullTrackName,
+    start: Location,
+    end: Location,
+    hops: Vec<u64>,
+}
+
+/// What is known about the track of a FETCH.
+struct Opened {
+    /// The open track, held open by the viewing beside it.
+    track: Option<Arc<Track>>,
+    properties: Properties,
+    largest: Option<Location>,
+    _viewing: Option<crate::track::Viewing>,
+}
+
+/// Opens the track; without any publisher, a range that begins in the cache is served from there.
+async fn open(context: &Arc<Context>, request: &Wanted) -> Result<Opened, Refusal> {
+    let viewing = context.open(&request.track, &request.hops)?;
+    match viewing.ready().await {
+        Ok(properties) => {
+            let track = Some(viewing.track.clone());
+            Ok(Opened { largest: viewing.track.largest(), track, properties, _viewing: Some(viewing) })
+        }
+        Err(refusal) => {
+            let key = GroupKey { track: request.track.clone(), group: request.start.group };
+            let cached = context.cache.get(&key).await.ok_or(refusal)?;
+            let object = cached.largest_object().unwrap_or_default();
+            let largest = request.end.max(Location { group: request.start.group, object });
+            Ok(Opened { track: None, properties: Properties::default(), largest: Some(largest), _viewing: None })
+        }
+    }
+}
+
+/// A FETCH that can be answered, and how far the answer reaches.
+struct Plan {
+    opened: Opened,
+    end: Location,
+    end_of_track: bool,
+}
+
+/// Checks the range against the largest location (draft-18 section 10.12.3).
+fn plan(request: &Wanted, opened: Opened) -> Result<Plan, Refusal> {
+    let out_of_range =
+        |reason: &str| Refusal { code: RequestErrorCode::InvalidRange, retry: None, reason: reason.to_owned() };
+    let largest = opened.largest.ok_or_else(|| out_of_range("nothing was published yet"))?;
+    if request.start > largest {
+        return Err(out_of_range("range starts after the largest object"));
+    }
+    let edge = Location { group: largest.group, object: largest.object.saturating_add(1) };
+    let past_edge = request.end.group > largest.group
+        || (request.end.group == largest.group && (request.end.object == 0 || request.end.object > edge.object));
+    let end = if past_edge { edge } else { request.end };
+    let last = opened.track.as_ref().and_then(|track| track.log.last_location());
+    let end_of_track = past_edge && last.is_some_and(|last| last <= largest);
+    Ok(Plan { opened, end, end_of_track })
+}
+
+/// One track's groups, wherever they are.
+pub(crate) struct TrackGroups {
+    pub(crate) context: Arc<Context>,
+    pub(crate) name: FullTrackName,
+    /// Its live log, if it is open.
+    pub(crate) track: Option<Arc<Track>>,
+    /// When asking upstream must stop (FILL_TIMEOUT); `None` = no limit but the request timeout.
+    pub(crate) fill: Option<Instant>,
+}
+
+impl GroupSource for TrackGroups {
+    async fn group(&self, id: u64, _last: u64) -> GroupAnswer {
+        if let Some(group) = self.track.as_ref().and_then(|track| track.log.group(id)) {
+            return GroupAnswer::Found(group);
+        }
+        let key = GroupKey { track: self.name.clone(), group: id };
+        let load = upstream::fetch_group(self.context.clone(), self.name.clone(), id);
+        let left = self.fill.map_or(Duration::MAX, |at| at.saturating_duration_since(Instant::now()));
+        if left.is_zero() {
+            return match self.context.cache.get(&key).await {
+                Some(group) => GroupAnswer::Found(group),
+                None => GroupAnswer::Unknown { through: id },
+            };
+        }
+        match tokio::time::timeout(left, self.context.cache.get_or_load(key, load)).await {
+            Ok(Ok(group)) => GroupAnswer::Found(group),
+            Ok(Err(FetchFailure::Missing)) => GroupAnswer::Missing { through: id },
+            Ok(Err(FetchFailure::Unknown)) | Err(_) => GroupAnswer::Unknown { through: id },
+        }
+    }
+}

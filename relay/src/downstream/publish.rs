@@ -1,0 +1,87 @@
+//! PUBLISH from publishers, and towards subscribers of SUBSCRIBE_TRACKS.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use moqt::{FullTrackName, Parameters, RequestErrorCode};
+use tokio::task::JoinSet;
+use transport::{IncomingPrefix, IncomingPublish, PrefixEvent, Session};
+
+use super::subscribe;
+use crate::limit;
+use crate::relay::Context;
+use crate::router::Source;
+use crate::upstream::OfferedTrack;
+
+/// Takes an offered track: accepted with forward off, switched on by the first viewer.
+pub(super) async fn serve(context: Arc<Context>, session: Session, request: IncomingPublish) {
+    if request.properties.iter().any(|property| (0x4000..=0x7FFF).contains(&property.id)) {
+        request.reject(RequestErrorCode::UnsupportedExtension, None, "track needs a property this relay does not know");
+        return;
+    }
+    session.connection().set_max_incoming_uni(limit::PUBLISHER_STREAMS);
+    let track = request.track.clone();
+    let off = Parameters { forward: Some(false), ..Parameters::default() };
+    let offered = Arc::new(OfferedTrack::new(request.accept(off)));
+    let source = Source { session: session.clone(), offered: Some(offered.clone()) };
+    match context.router.offer(track.clone(), source) {
+        Ok(_registration) => {
+            tracing::info!(%track, peer = %session.connection().info().peer, "track offered");
+            offered.ended().await;
+        }
+        Err(error) => tracing::warn!(%track, %error, "offered track dropped"),
+    }
+}
+
+/// SUBSCRIBE_TRACKS: offers every track under the prefix, except the subscriber's own, until it leaves.
+pub(super) async fn offer_all(context: Arc<Context>, session: Session, request: IncomingPrefix) {
+    let forward = request.parameters.forward.unwrap_or(true);
+    let mut writer = request.accept();
+    let mut offers = JoinSet::new();
+    loop {
+        let prefix = writer.prefix().clone();
+        let (_registration, known, mut new) = context.router.watch_tracks(&prefix);
+        for track in known {
+            offers.spawn(offer(context.clone(), session.clone(), track, forward));
+        }
+        loop {
+            tokio::select! {
+                track = new.recv() => match track {
+                    Some(track) if offers.len() < limit::SESSION_TASKS => {
+                        offers.spawn(offer(context.clone(), session.clone(), track, forward));
+                    }
+                    Some(track) => writer.blocked(&track.namespace, track.name),
+                    None => return,
+                },
+                Some(_) = offers.join_next(), if !offers.is_empty() => {}
+                event = writer.next() => match event {
+                    PrefixEvent::Moved(_) => break,
+                    // Subscriptions that the offers made live on (draft-18 section 6.1): they end with the session.
+                    PrefixEvent::Ended => {
+                        while offers.join_next().await.is_some() {}
+                        return;
+                    }
+                },
+            }
+        }
+    }
+}
+
+/// Offers one track to one subscriber and serves it if it is wanted.
+async fn offer(context: Arc<Context>, session: Session, track: FullTrackName, forward: bool) {
+    if context.router.sources(&track).iter().all(|source| source.session.same(&session)) {
+        return;
+    }
+    let Ok(viewing) = context.open(&track, &[]) else { return };
+    let Ok(properties) = viewing.ready().await else { return };
+    let parameters =
+        Parameters { largest_object: viewing.track.largest(), forward: Some(forward), ..Parameters::default() };
+    match session.publish(track, parameters.clone(), properties).await {
+        Ok((writer, answer)) => {
+            let merged = Parameters { forward: answer.forward.or(parameters.forward), ..answer };
+            let offered = Instant::now();
+            subscribe::serve_writer(&context, &viewing, writer, &merged, parameters.largest_object, offered).await;
+        }
+        Err(error) => tracing::debug!(%error, "offered track not wanted"),
+    }
+}

@@ -1,0 +1,34 @@
+//! Every bound of the relay that is not a setting, with its unit and its reason.
+
+use std::time::Duration;
+
+/// Announced namespaces and offered tracks kept, each; further announcements are refused with EXCESSIVE_LOAD.
+pub(crate) const ANNOUNCEMENTS: usize = 65_536;
+/// Namespace or track changes that wait for one watcher; one that falls further behind is ended and may ask again.
+pub(crate) const WATCHER_QUEUE: usize = 1024;
+/// Requests of one session served at once; the session's further requests wait.
+pub(crate) const SESSION_TASKS: usize = 2048;
+/// Subgroup streams of one track read at once; the publisher's further streams wait in the transport.
+pub(crate) const INGEST_STREAMS: usize = 64;
+/// Sending streams an upstream or a publisher may hold open: several tracks, a few groups each, several subgroups.
+pub(crate) const PUBLISHER_STREAMS: u32 = 1024;
+/// How long the live stream of the joining group waits for the group's beginning from the joining FETCH.
+pub(crate) const HEAD_WAIT: Duration = Duration::from_secs(3);
+/// First pause after a failed attempt to reach an upstream.
+pub(crate) const BACKOFF_FIRST: Duration = Duration::from_millis(50);
+/// Longest pause between attempts to reach an upstream.
+pub(crate) const BACKOFF_MOST: Duration = Duration::from_secs(5);
+/// Pause before the upstream's namespaces are asked for again.
+pub(crate) const MIRROR_RETRY: Duration = Duration::from_secs(2);
+/// Most relays a request may pass (each adds its id): deeper trees serve a million viewers with far fewer.
+pub(crate) const HOPS: usize = 16;
+/// How long a viewer's first request for a track waits for a source before it is refused.
+pub(crate) const SOURCE_WAIT: Duration = Duration::from_secs(2);
+/// How long viewers of a track without a source are kept while the relay looks for a new one.
+pub(crate) const RESUME_WAIT: Duration = Duration::from_secs(30);
+/// Bytes of one group taken by an upstream FETCH into the cache.
+pub(crate) const FETCHED_GROUP_BYTES: u64 = 64 * 1024 * 1024;
+/// How often a draining relay looks whether everybody has left.
+pub(crate) const DRAIN_POLL: Duration = Duration::from_millis(20);
+/// Payload chunks of an HTTP response that wait for the client to read.
+pub(crate) const HTTP_CHUNKS: usize = 16;

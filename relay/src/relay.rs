@@ -1,0 +1,328 @@
+//! All wiring of the relay, in order, and nothing else.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use certs::{CertificateStore, Watcher};
+use fanout::{LogSettings, MemoryBudget, TrackLog};
+use moqt::FullTrackName;
+use process::{Metrics, Shutdown};
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+use transport::{Accepted, Address, EndpointSettings, ServerEndpoint, TrustSettings};
+
+use crate::cache::{CacheLimits, FrameCache};
+use crate::router::Router;
+use crate::settings::{RelaySettings, SettingsProblem, UpstreamSettings};
+use crate::track::{Refusal, Registry, Viewing};
+use crate::upstream::{self, Dialer, Upstream};
+use crate::{admin, downstream, limit};
+
+/// What every task of the relay shares.
+#[derive(Debug)]
+pub(crate) struct Context {
+    /// This relay on requests, so that loops are found.
+    pub(crate) id: u64,
+    pub(crate) settings: RelaySettings,
+    pub(crate) router: Arc<Router>,
+    pub(crate) registry: Registry,
+    pub(crate) cache: Arc<FrameCache>,
+    pub(crate) budget: MemoryBudget,
+    pub(crate) dialer: Dialer,
+    /// Cancelled when the relay begins to leave: sessions get GOAWAY.
+    pub(crate) drain: CancellationToken,
+    /// Cancelled at the end: every task stops.
+    stop: CancellationToken,
+    tasks: TaskTracker,
+    /// Peers whose misbehaviour was logged lately.
+    pub(crate) logged: process::LogLimit<std::net::IpAddr>,
+}
+
+impl Context {
+    /// Runs a task of the relay's own until it ends or the relay stops.
+    pub(crate) fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
+        let stop = self.stop.clone();
+        self.tasks.spawn(async move {
+            stop.run_until_cancelled_owned(task).await;
+        });
+    }
+
+    /// The track with this name, or why it is not to be had through this relay.
+    pub(crate) fn open(self: &Arc<Self>, name: &FullTrackName, hops: &[u64]) -> Result<Viewing, Refusal> {
+        if let Some(reason) = self.loop_reason(hops) {
+            let reason = reason.to_owned();
+            return Err(Refusal { code: moqt::RequestErrorCode::DoesNotExist, retry: None, reason });
+        }
+        self.registry.open(self, name, hops).map_err(|error| Refusal {
+            code: moqt::RequestErrorCode::ExcessiveLoad,
+            retry: Some(limit::MIRROR_RETRY),
+            reason: error.to_string(),
+        })
+    }
+
+    /// Why a request that came through these relays must not go further.
+    pub(crate) fn loop_reason(&self, hops: &[u64]) -> Option<&'static str> {
+        if hops.contains(&self.id) {
+            tracing::warn!("relays are configured in a loop: a request came back");
+            return Some("request came back to this relay: relays are configured in a loop");
+        }
+        (hops.len() >= limit::HOPS).then_some("request passed too many relays")
+    }
+
+    /// A live log for one track, on the common budget.
+    pub(crate) fn new_log(&self) -> TrackLog {
+        let memory = &self.settings.memory;
+        let settings = LogSettings { max_groups: memory.track_groups, max_bytes: memory.track_bytes };
+        TrackLog::new(settings, self.budget.clone())
+    }
+}
+
+/// A relay, bound and ready to run.
+#[derive(Debug)]
+pub struct Relay {
+    context: Arc<Context>,
+    endpoint: ServerEndpoint,
+    listeners: Vec<TcpListener>,
+    routes: axum::Router,
+    certificates: Arc<CertificateStore>,
+    watcher: Watcher,
+    metrics: Metrics,
+}
+
+/// Why a relay could not be started. The operator's settings or machine are at fault.
+#[derive(Debug, thiserror::Error)]
+pub enum LoadError {
+    /// A setting contradicts another.
+    #[error(transparent)]
+    Settings(#[from] SettingsProblem),
+    /// An upstream cannot be dialed as configured.
+    #[error("upstream {url}: {reason}")]
+    Upstream {
+        /// As configured.
+        url: String,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// The certificate cannot be loaded or made.
+    #[error(transparent)]
+    Certificate(#[from] certs::CertificateError),
+    /// A UDP address cannot be had.
+    #[error(transparent)]
+    Bind(#[from] transport::BindError),
+    /// The HTTP port cannot be had.
+    #[error("cannot listen on TCP port {port}: {error}")]
+    Http {
+        /// As configured.
+        port: u16,
+        /// The system's words.
+        error: std::io::Error,
+    },
+    /// Sockets for dialing cannot be had.
+    #[error("cannot open a socket for dialing: {0}")]
+    Client(std::io::Error),
+}
+
+/// Parts that a process with several roles shares between them.
+#[derive(Debug, Clone)]
+pub struct Shared {
+    /// Renders what every role counts.
+    pub metrics: Metrics,
+    /// Trust for upstreams in the same process, instead of what the settings say.
+    pub upstream_trust: Option<TrustSettings>,
+    /// Paths served next to the relay's own over HTTP.
+    pub routes: axum::Router,
+}
+
+impl Shared {
+    /// A relay that has its process for itself.
+    pub fn new(metrics: Metrics) -> Self {
+        Self { metrics, upstream_trust: None, routes: axum::Router::new() }
+    }
+}
+
+impl Relay {
+    /// Checks the settings, loads the certificate and binds every port. Needs a tokio runtime.
+    ///
+    /// # Errors
+    /// See [`LoadError`].
+    pub async fn load(settings: RelaySettings, shared: Shared) -> Result<Self, LoadError> {
+        settings.validate()?;
+        let (certificates, watcher) = CertificateStore::load(&certificate_settings(&settings))?;
+        let upstreams = upstreams(&settings, shared.upstream_trust.as_ref())?;
+        let budget = MemoryBudget::new(settings.memory.limit_bytes);
+        let cache = Arc::new(FrameCache::new(CacheLimits {
+            bytes: settings.memory.cache_bytes,
+            time_to_live: Duration::from_secs(settings.memory.cache_seconds),
+        }));
+        budget.set_reclaim(cache.clone());
+        let context = Arc::new(Context {
+            id: random_id(),
+            router: Arc::new(Router::new(upstreams.len())),
+            registry: Registry::default(),
+            cache,
+            budget,
+            dialer: Dialer::new(upstreams).map_err(LoadError::Client)?,
+            drain: CancellationToken::new(),
+            stop: CancellationToken::new(),
+            tasks: TaskTracker::new(),
+            logged: process::LogLimit::new(),
+            settings,
+        });
+        let settings = &context.settings;
+        let routes = admin::routes(context.clone(), certificates.clone(), shared.metrics.clone()).merge(shared.routes);
+        let endpoint = ServerEndpoint::bind(
+            EndpointSettings {
+                addresses: settings.listen.clone(),
+                max_connections: settings.limit.connections,
+                max_pending_handshakes: settings.limit.handshakes,
+                ..EndpointSettings::default()
+            },
+            certificates.clone(),
+            Some(transport::HttpService::new(routes.clone())),
+        )?;
+        let http = process::bind_localhost(settings.http_port).await;
+        let listeners = http.map_err(|error| LoadError::Http { port: settings.http_port, error })?;
+        Ok(Self { context, endpoint, listeners, routes, certificates, watcher, metrics: shared.metrics })
+    }
+
+    /// The UDP addresses listened on, with their real port.
+    pub fn addresses(&self) -> Vec<SocketAddr> {
+        self.endpoint.local_addresses()
+    }
+
+    /// The TCP addresses of the HTTP edge, with their real port.
+    pub fn http_addresses(&self) -> Vec<SocketAddr> {
+        self.listeners.iter().filter_map(|listener| listener.local_addr().ok()).collect()
+    }
+
+    /// SHA-256 hashes that clients may pin.
+    pub fn certificate_hashes(&self) -> Vec<[u8; 32]> {
+        self.certificates.hashes()
+    }
+
+    /// Logs where the relay listens.
+    pub fn announce(&self) {
+        tracing::info!(udp = ?self.addresses(), http = ?self.http_addresses(), "relay is up");
+    }
+
+    /// Lets clients of this user on this machine find the development certificate's hash, for as long as the relay runs.
+    ///
+    /// # Errors
+    /// The directory cannot be written.
+    pub fn publish_hashes(&mut self, directory: &std::path::Path) -> Result<(), certs::CertificateError> {
+        match self.addresses().first() {
+            Some(address) => self.watcher.publish_hashes(directory, address.port()),
+            None => Ok(()),
+        }
+    }
+
+    /// Serves until shutdown: then readiness goes, sessions get GOAWAY and the drain time, and what is left is closed.
+    pub async fn run(self, shutdown: Shutdown) {
+        let Self { context, endpoint, listeners, routes, certificates: _, watcher, metrics } = self;
+        for (index, upstream) in context.dialer.upstreams().iter().enumerate() {
+            context.spawn(upstream::keep(context.clone(), index, upstream.clone()));
+        }
+        let http = process::serve_http(listeners, routes, &context.settings.http, &shutdown);
+        let serve = async {
+            tokio::select! {
+                () = accept(&context, &endpoint) => {}
+                () = drain(&context, &endpoint, &shutdown) => {}
+            }
+        };
+        tokio::select! {
+            _ = async { tokio::join!(serve, http) } => {}
+            never = watcher.run() => match never {},
+            never = metrics.run_upkeep() => match never {},
+        }
+        context.stop.cancel();
+        context.tasks.close();
+        endpoint.close(0, "relay stopped");
+        let idle = async {
+            context.tasks.wait().await;
+            context.dialer.close().await;
+            endpoint.wait_idle().await;
+        };
+        tokio::select! {
+            () = idle => {}
+            () = shutdown.expired() => tracing::warn!("shutdown deadline passed; some connections were cut"),
+        }
+    }
+}
+
+/// Takes clients in for ever, each on a task of its own.
+async fn accept(context: &Arc<Context>, endpoint: &ServerEndpoint) {
+    while let Some(incoming) = endpoint.accept().await {
+        let peer = incoming.peer();
+        let task_context = context.clone();
+        context.spawn(async move {
+            match incoming.accept().await {
+                Ok(Accepted::Session(connection)) => downstream::serve(task_context, connection).await,
+                Ok(Accepted::HttpDone) => {}
+                Err(error) => {
+                    if task_context.logged.permits(peer.ip()) {
+                        tracing::info!(%peer, %error, "client refused");
+                    }
+                }
+            }
+        });
+    }
+}
+
+/// Waits for shutdown, then lets sessions leave: GOAWAY first, an end at the drain time or the process's deadline.
+async fn drain(context: &Arc<Context>, endpoint: &ServerEndpoint, shutdown: &Shutdown) {
+    shutdown.begun().await;
+    tracing::info!(connections = endpoint.open_connections(), "draining");
+    context.drain.cancel();
+    let empty = async {
+        while endpoint.open_connections() > 0 {
+            tokio::time::sleep(limit::DRAIN_POLL).await;
+        }
+    };
+    tokio::select! {
+        () = empty => {}
+        () = tokio::time::sleep(context.settings.drain()) => {}
+        () = shutdown.expired() => {}
+    }
+}
+
+fn certificate_settings(settings: &RelaySettings) -> certs::CertificateSettings {
+    let defaults = certs::CertificateSettings::default();
+    let own = &settings.certificate;
+    certs::CertificateSettings {
+        certificate: own.file.clone(),
+        key: own.key.clone(),
+        hosts: defaults.hosts.iter().chain(&own.hosts).cloned().collect(),
+        ..defaults
+    }
+}
+
+fn upstreams(settings: &RelaySettings, shared: Option<&TrustSettings>) -> Result<Vec<Upstream>, LoadError> {
+    let one = |upstream: &UpstreamSettings| {
+        let wrong = |reason: String| LoadError::Upstream { url: upstream.url.clone(), reason };
+        let address: Address =
+            upstream.url.parse().map_err(|error: transport::AddressError| wrong(error.to_string()))?;
+        let hashes = upstream.certificate_hashes.iter().map(|text| certs::hash_from_hex(text));
+        let hashes: Option<Vec<_>> = hashes.collect();
+        let hashes = hashes.ok_or_else(|| wrong("certificate hash is not 64 hex digits".to_owned()))?;
+        let trust = match (shared, &upstream.ca) {
+            (Some(trust), _) => trust.clone(),
+            (None, Some(ca)) => TrustSettings::Ca(ca.clone()),
+            (None, None) if !hashes.is_empty() => TrustSettings::CertificateHashes(hashes),
+            (None, None) => match process::state_directory() {
+                Some(directory) => TrustSettings::Development { directory },
+                None => TrustSettings::System,
+            },
+        };
+        Ok(Upstream { address, trust })
+    };
+    settings.upstream.iter().map(one).collect()
+}
+
+/// A random number that no other relay has: its place in requests' hop lists.
+pub(crate) fn random_id() -> u64 {
+    use std::hash::{BuildHasher, RandomState};
+    // The standard library's hasher is seeded from the operating system.
+    RandomState::new().hash_one(std::process::id())
+}

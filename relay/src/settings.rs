@@ -1,0 +1,223 @@
+//! What an operator decides: TOML file, then environment (`EFIR_…`), then flags.
+
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::path::PathBuf;
+use std::time::Duration;
+
+use process::{HttpSettings, LogSettings};
+use serde::{Deserialize, Serialize};
+
+/// UDP port that players and other relays know by default.
+const DEFAULT_PORT: u16 = 4443;
+/// TCP port of the HTTP edge.
+const DEFAULT_HTTP_PORT: u16 = 8080;
+
+/// Settings of `efir-relay`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct RelaySettings {
+    /// UDP addresses for QUIC, WebTransport and HTTP/3. Port 0 picks one, the same for all.
+    pub listen: Vec<SocketAddr>,
+    /// TCP port on both localhost addresses for metrics, health, certificate hash and cached groups; 0 picks one.
+    pub http_port: u16,
+    /// Where tracks come from that nobody announces here, best first.
+    pub upstream: Vec<UpstreamSettings>,
+    /// The server's certificate.
+    pub certificate: CertificateSettings,
+    /// Memory for frames.
+    pub memory: MemorySettings,
+    /// When a slow viewer is moved to the newest group.
+    pub slow_viewer: SlowViewerSettings,
+    /// Limits on peers.
+    pub limit: LimitSettings,
+    /// Milliseconds an upstream subscription outlives its last viewer.
+    pub linger_ms: u64,
+    /// Milliseconds that sessions get to leave after GOAWAY before they are closed.
+    pub drain_ms: u64,
+    /// HTTP over TCP.
+    pub http: HttpSettings,
+    /// Logs.
+    pub log: LogSettings,
+}
+
+/// One upstream: an origin or another relay.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct UpstreamSettings {
+    /// `moqt://host:port` (raw QUIC) or `https://host:port/path` (WebTransport).
+    pub url: String,
+    /// SHA-256 hashes (hex) of the only certificates to accept. On localhost the development certificate needs none.
+    pub certificate_hashes: Vec<String>,
+    /// PEM file of the only authority to accept.
+    pub ca: Option<PathBuf>,
+}
+
+/// Where the server's certificate comes from; without files a development certificate is made.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct CertificateSettings {
+    /// PEM file with the chain, leaf first; read again when it changes.
+    pub file: Option<PathBuf>,
+    /// PEM file with its private key.
+    pub key: Option<PathBuf>,
+    /// More names for the development certificate.
+    pub hosts: Vec<String>,
+}
+
+/// One byte budget for live logs and cache.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct MemorySettings {
+    /// Hard ceiling in bytes on everything kept of frames, bookkeeping included.
+    pub limit_bytes: u64,
+    /// Bytes of that which the frame cache may fill; live logs take room back from it.
+    pub cache_bytes: u64,
+    /// Seconds a group stays in the cache.
+    pub cache_seconds: u64,
+    /// Bytes that one track's live log may hold.
+    pub track_bytes: u64,
+    /// Newest groups of a track kept in its live log.
+    pub track_groups: usize,
+}
+
+/// The slow-viewer policy; all of it counts from the viewer's own position.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct SlowViewerSettings {
+    /// Groups behind the live edge.
+    pub groups: usize,
+    /// Milliseconds since the group being sent was superseded by a newer one.
+    pub milliseconds: u64,
+    /// Bytes behind the live edge.
+    pub bytes: u64,
+}
+
+/// Bounds on what peers may use.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct LimitSettings {
+    /// Connections, handshakes included; further ones are refused.
+    pub connections: usize,
+    /// Handshakes under way; half of it makes newcomers prove their address first.
+    pub handshakes: usize,
+    /// Tracks open at once; further ones are refused with EXCESSIVE_LOAD.
+    pub tracks: usize,
+    /// Live requests of one session; further ones are refused with EXCESSIVE_LOAD.
+    pub requests_per_session: usize,
+}
+
+impl Default for RelaySettings {
+    fn default() -> Self {
+        Self {
+            listen: vec![(Ipv4Addr::LOCALHOST, DEFAULT_PORT).into(), (Ipv6Addr::LOCALHOST, DEFAULT_PORT).into()],
+            http_port: DEFAULT_HTTP_PORT,
+            upstream: Vec::new(),
+            certificate: CertificateSettings::default(),
+            memory: MemorySettings::default(),
+            slow_viewer: SlowViewerSettings::default(),
+            limit: LimitSettings::default(),
+            linger_ms: 5_000,
+            drain_ms: 5_000,
+            http: HttpSettings::default(),
+            log: LogSettings::default(),
+        }
+    }
+}
+
+impl Default for MemorySettings {
+    fn default() -> Self {
+        const MIB: u64 = 1024 * 1024;
+        Self {
+            limit_bytes: 512 * MIB,
+            cache_bytes: 384 * MIB,
+            cache_seconds: 120,
+            track_bytes: 64 * MIB,
+            track_groups: 3,
+        }
+    }
+}
+
+impl Default for SlowViewerSettings {
+    fn default() -> Self {
+        Self { groups: 2, milliseconds: 2_000, bytes: 16 * 1024 * 1024 }
+    }
+}
+
+impl Default for LimitSettings {
+    fn default() -> Self {
+        Self { connections: 10_000, handshakes: 256, tracks: 10_000, requests_per_session: 1024 }
+    }
+}
+
+impl RelaySettings {
+    /// How long an upstream subscription outlives its last viewer.
+    pub(crate) fn linger(&self) -> Duration {
+        Duration::from_millis(self.linger_ms)
+    }
+
+    /// How long sessions get to leave after GOAWAY.
+    pub(crate) fn drain(&self) -> Duration {
+        Duration::from_millis(self.drain_ms)
+    }
+
+    /// What makes no sense together.
+    ///
+    /// # Errors
+    /// The first contradiction, in the operator's words.
+    pub(crate) fn validate(&self) -> Result<(), SettingsProblem> {
+        let MemorySettings { limit_bytes, cache_bytes, track_bytes, track_groups, cache_seconds } = &self.memory;
+        let problem = |key, reason: &str| Err(SettingsProblem { key, reason: reason.to_owned() });
+        if self.listen.is_empty() {
+            return problem("listen", "names no address");
+        }
+        if cache_bytes > limit_bytes {
+            return problem("memory.cache_bytes", "is over memory.limit_bytes");
+        }
+        if track_bytes > limit_bytes {
+            return problem("memory.track_bytes", "is over memory.limit_bytes");
+        }
+        if *track_groups < 2 {
+            return problem(
+                "memory.track_groups",
+                "must be at least 2: the group being filled and the newest complete one",
+            );
+        }
+        if *cache_seconds == 0 {
+            return problem("memory.cache_seconds", "must be at least 1");
+        }
+        if self.certificate.file.is_some() != self.certificate.key.is_some() {
+            return problem("certificate", "needs both file and key, or neither");
+        }
+        Ok(())
+    }
+}
+
+/// A setting that cannot be used.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("setting {key} {reason}")]
+pub struct SettingsProblem {
+    key: &'static str,
+    reason: String,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn defaults_are_valid_and_survive_toml() {
+        let settings = RelaySettings::default();
+        assert_eq!(settings.validate(), Ok(()));
+        let text = toml::to_string(&settings).unwrap();
+        assert_eq!(toml::from_str::<RelaySettings>(&text).unwrap(), settings);
+    }
+
+    #[test]
+    fn contradictions_are_named() {
+        let mut settings = RelaySettings::default();
+        settings.memory.cache_bytes = settings.memory.limit_bytes + 1;
+        let problem = settings.validate().unwrap_err().to_string();
+        assert!(problem.contains("memory.cache_bytes"), "{problem}");
+        assert!(toml::from_str::<RelaySettings>("[memory]\nlimit = 3").unwrap_err().to_string().contains("limit"));
+    }
+}

@@ -1,0 +1,185 @@
+//! One track in this relay: its live log, its state, and who watches it.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use fanout::TrackLog;
+use moqt::{FullTrackName, Location, Properties, PublishDoneCode, RequestErrorCode};
+use tokio::sync::watch;
+
+use crate::relay::Context;
+use crate::upstream;
+use crate::{limit, metric};
+
+/// A track that somebody watches, or watched a linger ago.
+#[derive(Debug)]
+pub(crate) struct Track {
+    pub(crate) name: FullTrackName,
+    pub(crate) log: TrackLog,
+    state: watch::Sender<TrackState>,
+    viewers: watch::Sender<usize>,
+    /// The largest location the upstream told of, which may be ahead of what has arrived.
+    told: Mutex<Option<Location>>,
+}
+
+/// Where a track stands with its upstream.
+#[derive(Debug, Clone)]
+pub(crate) enum TrackState {
+    /// No upstream has answered yet.
+    Opening,
+    /// An upstream subscription was established; it may be down for a moment.
+    Live(Properties),
+    /// No upstream serves it.
+    Refused(Refusal),
+    /// The publisher ended it, or it was gone for too long.
+    Ended(PublishDoneCode),
+}
+
+/// Why a track cannot be had.
+#[derive(Debug, Clone)]
+pub(crate) struct Refusal {
+    pub(crate) code: RequestErrorCode,
+    pub(crate) retry: Option<Duration>,
+    pub(crate) reason: String,
+}
+
+impl Track {
+    fn new(name: FullTrackName, log: TrackLog) -> Self {
+        let (state, viewers) = (watch::Sender::new(TrackState::Opening), watch::Sender::new(0));
+        Self { name, log, state, viewers, told: Mutex::new(None) }
+    }
+
+    pub(crate) fn set(&self, state: TrackState) {
+        self.state.send_replace(state);
+    }
+
+    pub(crate) fn state(&self) -> TrackState {
+        self.state.borrow().clone()
+    }
+
+    /// Takes the upstream's word on the largest location.
+    pub(crate) fn tell_largest(&self, largest: Option<Location>) {
+        let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
+        *told = (*told).max(largest);
+    }
+
+    /// The largest location: what the upstream told or what has arrived, whichever is later.
+    pub(crate) fn largest(&self) -> Option<Location> {
+        let told = *self.told.lock().unwrap_or_else(PoisonError::into_inner);
+        told.max(self.log.largest())
+    }
+
+    /// Waits until nobody has watched for `linger`.
+    pub(crate) async fn idle(&self, linger: Duration) {
+        let mut viewers = self.viewers.subscribe();
+        loop {
+            if viewers.wait_for(|count| *count == 0).await.is_err() {
+                return;
+            }
+            tokio::select! {
+                () = tokio::time::sleep(linger) => return,
+                _ = viewers.wait_for(|count| *count > 0) => {}
+            }
+        }
+    }
+}
+
+/// Every open track by name.
+#[derive(Debug, Default)]
+pub(crate) struct Registry {
+    tracks: Mutex<HashMap<FullTrackName, Arc<Track>>>,
+}
+
+/// The relay holds its limit of tracks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("relay already holds its limit of tracks")]
+pub(crate) struct RegistryFull;
+
+impl Registry {
+    fn lock(&self) -> MutexGuard<'_, HashMap<FullTrackName, Arc<Track>>> {
+        self.tracks.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The track with this name, opened upstream if it is not yet. `hops` are the relays the request came through.
+    pub(crate) fn open(
+        &self,
+        context: &Arc<Context>,
+        name: &FullTrackName,
+        hops: &[u64],
+    ) -> Result<Viewing, RegistryFull> {
+        let mut tracks = self.lock();
+        if let Some(track) = tracks.get(name) {
+            return Ok(Viewing::new(track.clone()));
+        }
+        if tracks.len() >= context.settings.limit.tracks {
+            return Err(RegistryFull);
+        }
+        let track = Arc::new(Track::new(name.clone(), context.new_log()));
+        tracks.insert(name.clone(), track.clone());
+        metric::tracks(tracks.len());
+        let viewing = Viewing::new(track.clone());
+        context.spawn(upstream::run(context.clone(), track, hops.to_vec()));
+        Ok(viewing)
+    }
+
+    /// Forgets a track whose upstream task ends; with `unless_watched` only while nobody watches it.
+    pub(crate) fn close(&self, track: &Arc<Track>, unless_watched: bool) -> bool {
+        let mut tracks = self.lock();
+        if unless_watched && *track.viewers.borrow() > 0 {
+            return false;
+        }
+        if tracks.get(&track.name).is_some_and(|open| Arc::ptr_eq(open, track)) {
+            tracks.remove(&track.name);
+            metric::tracks(tracks.len());
+        }
+        true
+    }
+}
+
+/// A viewer's hold on a track; its upstream subscription lasts while there is one.
+#[derive(Debug)]
+pub(crate) struct Viewing {
+    pub(crate) track: Arc<Track>,
+}
+
+impl Viewing {
+    fn new(track: Arc<Track>) -> Self {
+        track.viewers.send_modify(|count| *count += 1);
+        Self { track }
+    }
+
+    /// The track's properties, as the upstream last told them.
+    pub(crate) fn properties(&self) -> Properties {
+        match self.track.state() {
+            TrackState::Live(properties) => properties,
+            _ => Properties::default(),
+        }
+    }
+
+    /// Waits for the upstream's answer: the track's properties, or why it cannot be had.
+    pub(crate) async fn ready(&self) -> Result<Properties, Refusal> {
+        let mut state = self.track.state.subscribe();
+        let state = state.wait_for(|state| !matches!(state, TrackState::Opening)).await.map(|state| state.clone());
+        match state {
+            Ok(TrackState::Live(properties)) => Ok(properties),
+            Ok(TrackState::Refused(refusal)) => Err(refusal),
+            Ok(TrackState::Ended(status)) => Err(Refusal {
+                code: RequestErrorCode::DoesNotExist,
+                retry: None,
+                reason: format!("track has ended: {status:?}"),
+            }),
+            Ok(TrackState::Opening) | Err(_) => Err(Refusal {
+                code: RequestErrorCode::InternalError,
+                retry: Some(limit::SOURCE_WAIT),
+                reason: "relay is stopping".to_owned(),
+            }),
+        }
+    }
+}
+
+impl Drop for Viewing {
+    fn drop(&mut self) {
+        self.track.viewers.send_modify(|count| *count = count.saturating_sub(1));
+    }
+}

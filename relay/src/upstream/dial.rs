@@ -1,0 +1,120 @@
+//! Keeps one session to each configured upstream, for as long as the relay runs.
+
+use std::sync::Arc;
+
+use moqt::{Namespace, Parameters};
+use transport::{Connection, NamespaceEvent, NamespaceReader, RequestFailure, Session, SessionSettings};
+
+use crate::limit;
+use crate::metric;
+use crate::relay::Context;
+use crate::router::Registration;
+use crate::upstream::backoff::Backoff;
+use crate::upstream::dialer::Upstream;
+
+/// Dials an upstream again and again, and registers its session while it lives. Never returns; dropped at shutdown.
+pub(crate) async fn keep(context: Arc<Context>, index: usize, upstream: Upstream) {
+    let mut backoff = Backoff::default();
+    let mut moved: Option<String> = None;
+    loop {
+        let target = moved.clone().unwrap_or_else(|| upstream.address.to_string());
+        match context.dialer.dial(&upstream, moved.as_deref()).await {
+            Ok(connection) => {
+                moved = use_connection(&context, index, &upstream, connection, &mut backoff).await;
+                context.router.set_upstream(index, None);
+            }
+            Err(error) => {
+                metric::upstream_dial_failed();
+                tracing::warn!(upstream = %target, %error, "upstream cannot be reached");
+                moved = None;
+            }
+        }
+        tokio::time::sleep(backoff.next()).await;
+    }
+}
+
+/// Holds a session on one connection until it ends or is to move; resolves to where.
+async fn use_connection(
+    context: &Arc<Context>,
+    index: usize,
+    upstream: &Upstream,
+    connection: Arc<dyn Connection>,
+    backoff: &mut Backoff,
+) -> Option<String> {
+    let address = &upstream.address;
+    let settings = SessionSettings {
+        hops: true,
+        path: Some(address.path.clone()),
+        authority: Some(address.authority()),
+        ..SessionSettings::default()
+    };
+    let (session, driver) = match transport::start(connection, settings) {
+        Ok(started) => started,
+        Err(error) => {
+            tracing::error!(upstream = %address, %error, "upstream cannot be used");
+            return None;
+        }
+    };
+    tokio::select! {
+        moved = follow(context, index, &session, backoff) => moved.filter(|uri| !uri.is_empty()),
+        error = driver => {
+            tracing::warn!(upstream = %address, %error, "upstream session ended");
+            None
+        }
+    }
+}
+
+/// Uses one upstream session until it asks to move; resolves to where. Mirrors its namespaces meanwhile.
+async fn follow(context: &Arc<Context>, index: usize, session: &Session, backoff: &mut Backoff) -> Option<String> {
+    if session.established().await.is_err() {
+        // The driver, polled beside this, tells why.
+        return std::future::pending().await;
+    }
+    backoff.reset();
+    context.router.set_upstream(index, Some(session.clone()));
+    metric::upstream_connected();
+    tracing::info!(upstream = %session.connection().info().peer, "connected to upstream");
+    let moved = async {
+        let notice = session.goaway_received().await;
+        tracing::info!(uri = %notice.uri, "upstream asks to move");
+        Some(notice.uri)
+    };
+    let refuse = async {
+        session.refuse_requests().await;
+        std::future::pending().await
+    };
+    tokio::select! {
+        moved = moved => moved,
+        () = mirror(context, session) => None,
+        () = refuse => None,
+    }
+}
+
+/// Announces the upstream's namespaces here for as long as it reports them. Never returns.
+async fn mirror(context: &Arc<Context>, session: &Session) {
+    loop {
+        let parameters = Parameters { hops: vec![context.id], ..Parameters::default() };
+        match session.subscribe_namespace(Namespace::default(), parameters).await {
+            Ok(reader) => relay_namespaces(context, session, reader).await,
+            Err(RequestFailure::Refused(error)) => {
+                tracing::info!(code = ?error.code, "upstream does not list its namespaces; it serves what is asked for by name");
+                std::future::pending::<()>().await;
+            }
+            Err(error) => tracing::debug!(%error, "listing upstream namespaces failed"),
+        }
+        tokio::time::sleep(limit::MIRROR_RETRY).await;
+    }
+}
+
+async fn relay_namespaces(context: &Arc<Context>, session: &Session, mut reader: NamespaceReader) {
+    let mut held: Vec<(Namespace, Registration)> = Vec::new();
+    while let Some(event) = reader.next().await {
+        match event {
+            NamespaceEvent::Added(namespace) => match context.router.announce(namespace.clone(), session.clone()) {
+                Ok(registration) => held.push((namespace, registration)),
+                Err(error) => tracing::warn!(%namespace, %error, "upstream namespace not mirrored"),
+            },
+            NamespaceEvent::Removed(namespace) => held.retain(|(other, _)| *other != namespace),
+        }
+    }
+}

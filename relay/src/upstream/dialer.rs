@@ -1,0 +1,58 @@
+//! Dials configured upstreams, each with the trust its settings name.
+
+use std::sync::Arc;
+
+use transport::{Address, AddressError, ClientEndpoint, ClientSettings, Connection, DialError, TrustSettings};
+
+/// One configured upstream, checked.
+#[derive(Debug, Clone)]
+pub(crate) struct Upstream {
+    pub(crate) address: Address,
+    /// Which of its certificates are accepted.
+    pub(crate) trust: TrustSettings,
+}
+
+/// Why an upstream was not reached.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum UpstreamError {
+    #[error(transparent)]
+    Address(#[from] AddressError),
+    #[error(transparent)]
+    Dial(#[from] DialError),
+}
+
+/// Dials upstreams by their place in the settings.
+#[derive(Debug)]
+pub(crate) struct Dialer {
+    client: ClientEndpoint,
+    upstreams: Vec<Upstream>,
+}
+
+impl Dialer {
+    /// Needs a tokio runtime.
+    pub(crate) fn new(upstreams: Vec<Upstream>) -> std::io::Result<Self> {
+        Ok(Self { client: ClientEndpoint::new(ClientSettings::default())?, upstreams })
+    }
+
+    pub(crate) fn upstreams(&self) -> &[Upstream] {
+        &self.upstreams
+    }
+
+    /// Dials an upstream, at `moved` if it asked to be reached there; the trust stays that of the settings.
+    pub(crate) async fn dial(
+        &self,
+        upstream: &Upstream,
+        moved: Option<&str>,
+    ) -> Result<Arc<dyn Connection>, UpstreamError> {
+        let address = match moved {
+            Some(uri) => uri.parse()?,
+            None => upstream.address.clone(),
+        };
+        Ok(self.client.dial(&address, &upstream.trust).await?)
+    }
+
+    pub(crate) async fn close(&self) {
+        self.client.close(0, "relay stopped");
+        self.client.wait_idle().await;
+    }
+}

@@ -1,0 +1,262 @@
+//! Feeds a track's live log from one upstream subscription: the joining FETCH's head, then the live streams.
+
+use std::sync::Arc;
+
+use fanout::{AppendError, HeadHold, SubgroupAppender, SubgroupMeta, TrackLog};
+use futures_util::StreamExt;
+use futures_util::stream::FuturesUnordered;
+use moqt::{
+    FetchItem, FetchObjectHeader, Location, ObjectHeader, ObjectStatus, PublishDoneCode, StreamErrorCode, SubgroupItem,
+};
+use tokio::time::timeout;
+use transport::{FetchReader, StreamFailure, SubgroupReader, Subscription, TrackEvent};
+
+use crate::cache::GroupKey;
+use crate::relay::Context;
+use crate::track::Track;
+use crate::{limit, metric};
+
+/// Why a feed stopped.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum IngestEnd {
+    /// PUBLISH_DONE.
+    Done(PublishDoneCode),
+    /// The session ended, or the publisher dropped the subscription without a word.
+    Lost,
+    /// The publisher contradicted itself (draft-18 section 2.4.2).
+    Malformed,
+}
+
+/// Reads one subscription until it ends. Cancel safe in the sense that the log stays consistent: unfinished groups are reset.
+pub(super) async fn feed(
+    context: &Arc<Context>,
+    track: &Arc<Track>,
+    subscription: &mut Subscription,
+    head: Option<FetchReader>,
+) -> IngestEnd {
+    let version = subscription.version();
+    let joining = subscription.parameters().largest_object;
+    let mut streams = FuturesUnordered::new();
+    let hold = joining.filter(|_| head.is_some()).map(|location| track.log.hold_head(location));
+    let mut head = std::pin::pin!(feed_head(track, head, hold, version));
+    let mut head_done = false;
+    loop {
+        let full = streams.len() >= limit::INGEST_STREAMS;
+        tokio::select! {
+            biased;
+            Some(outcome) = streams.next(), if !streams.is_empty() => {
+                if let Err(Stopped::Malformed) = outcome {
+                    return IngestEnd::Malformed;
+                }
+            }
+            outcome = &mut head, if !head_done => {
+                head_done = true;
+                if let Err(Stopped::Malformed) = outcome {
+                    return IngestEnd::Malformed;
+                }
+            }
+            event = subscription.next(), if !full => match event {
+                TrackEvent::Subgroup(reader) => streams.push(feed_stream(track, reader, version)),
+                TrackEvent::Datagram(datagram) => {
+                    metric::received(1, 0);
+                    if let Err(Stopped::Malformed) = judge(track, track.log.datagram(datagram)) {
+                        return IngestEnd::Malformed;
+                    }
+                }
+                TrackEvent::Done { status, .. } => {
+                    while streams.next().await.is_some() {}
+                    store_completed(context, track).await;
+                    return IngestEnd::Done(status);
+                }
+                TrackEvent::Lost(_) => return IngestEnd::Lost,
+            }
+        }
+        store_completed(context, track).await;
+    }
+}
+
+/// Moves groups that left the live log complete into the cache.
+pub(super) async fn store_completed(context: &Context, track: &Track) {
+    for group in track.log.take_completed() {
+        context.cache.insert(GroupKey { track: track.name.clone(), group: group.id() }, group).await;
+        metric::memory(context.budget.used(), context.budget.limit());
+    }
+}
+
+/// Why one stream is read no further.
+enum Stopped {
+    /// This stream only.
+    Stream,
+    /// The whole track.
+    Malformed,
+}
+
+/// Sorts an append's outcome: what ends the stream, and what ends the track.
+fn judge(track: &Track, outcome: Result<(), AppendError>) -> Result<(), Stopped> {
+    match outcome {
+        Ok(()) => Ok(()),
+        Err(AppendError::Malformed(reason)) => {
+            metric::malformed_track();
+            tracing::warn!(track = %track.name, reason, "malformed track: given up");
+            Err(Stopped::Malformed)
+        }
+        Err(AppendError::OverBudget) => {
+            metric::over_budget();
+            tracing::warn!(track = %track.name, "memory budget is used up: a group was dropped");
+            Err(Stopped::Stream)
+        }
+        Err(error) => {
+            tracing::debug!(track = %track.name, %error, "stream not kept");
+            Err(Stopped::Stream)
+        }
+    }
+}
+
+/// Reads one live subgroup stream into the log. A stream of the joining group waits for the group's head.
+async fn feed_stream(track: &Arc<Track>, mut reader: SubgroupReader, version: moqt::Version) -> Result<(), Stopped> {
+    let header = *reader.header();
+    let meta = SubgroupMeta {
+        version,
+        priority: header.priority,
+        has_properties: header.has_properties,
+        first_object: header.first_object,
+        end_of_group: header.end_of_group,
+    };
+    let Ok(Some(SubgroupItem::Header { header: first, wire })) = reader.next().await else {
+        return Err(Stopped::Stream);
+    };
+    if first.object_id > 0 && timeout(limit::HEAD_WAIT, track.log.head_settled(header.group)).await.is_err() {
+        tracing::debug!(track = %track.name, group = header.group, "head of the joining group is late; going on without");
+    }
+    let subgroup = reader.subgroup_id().unwrap_or_default();
+    let appender = track.log.subgroup(header.group, subgroup, meta);
+    let mut appender = match appender {
+        Ok(appender) => appender,
+        Err(error) => return judge(track, Err(error)),
+    };
+    let outcome = copy(&mut appender, &mut reader, &first, &wire).await;
+    match outcome {
+        Ok(Ended::Finished) => judge(track, appender.finish(header.end_of_group)),
+        Ok(Ended::Reset(code)) => {
+            appender.reset(code);
+            Err(Stopped::Stream)
+        }
+        Err(error) => {
+            reader.stop(StreamErrorCode::Cancelled);
+            judge(track, Err(error))
+        }
+    }
+}
+
+/// How the publisher's stream ended.
+enum Ended {
+    Finished,
+    Reset(StreamErrorCode),
+}
+
+async fn copy(
+    appender: &mut SubgroupAppender,
+    reader: &mut SubgroupReader,
+    first: &ObjectHeader,
+    wire: &bytes::Bytes,
+) -> Result<Ended, AppendError> {
+    appender.header(first, wire)?;
+    metric::received(1, wire.len() as u64);
+    loop {
+        match reader.next().await {
+            Ok(Some(SubgroupItem::Header { header, wire })) => {
+                metric::received(1, wire.len() as u64);
+                appender.header(&header, &wire)?;
+            }
+            Ok(Some(SubgroupItem::Payload(payload))) => {
+                metric::received(0, payload.len() as u64);
+                appender.payload(payload)?;
+            }
+            Ok(Some(SubgroupItem::End)) => appender.end_object()?,
+            Ok(None) => return Ok(Ended::Finished),
+            Err(StreamFailure::Reset(code)) => return Ok(Ended::Reset(code)),
+            Err(_) => return Ok(Ended::Reset(StreamErrorCode::SessionClosed)),
+        }
+    }
+}
+
+/// Reads the joining FETCH into the log; live streams of the group wait until it has ended, however it ends.
+async fn feed_head(
+    track: &Arc<Track>,
+    head: Option<FetchReader>,
+    hold: Option<HeadHold>,
+    version: moqt::Version,
+) -> Result<(), Stopped> {
+    let Some(mut head) = head else { return Ok(()) };
+    let mut target = FetchTarget { log: &track.log, version, current: None };
+    let outcome = loop {
+        match head.next().await {
+            Ok(Some(item)) => {
+                if let Err(error) = target.take(item) {
+                    break judge(track, Err(error));
+                }
+            }
+            Ok(None) => break Ok(()),
+            Err(error) => {
+                tracing::debug!(track = %track.name, %error, "joining fetch failed; going on from the live edge");
+                break Err(Stopped::Stream);
+            }
+        }
+    };
+    target.detach();
+    drop(hold);
+    outcome
+}
+
+/// Appends the objects of a FETCH answer to a log, each to its subgroup.
+pub(super) struct FetchTarget<'a> {
+    pub(super) log: &'a TrackLog,
+    pub(super) version: moqt::Version,
+    pub(super) current: Option<(u64, u64, SubgroupAppender)>,
+}
+
+impl FetchTarget<'_> {
+    /// Takes the next piece of the answer.
+    pub(super) fn take(&mut self, item: FetchItem) -> Result<(), AppendError> {
+        match item {
+            FetchItem::Header { header, .. } => self.begin(&header),
+            FetchItem::Payload(payload) => {
+                metric::received(0, payload.len() as u64);
+                self.current.as_mut().map_or(Ok(()), |(_, _, appender)| appender.payload(payload))
+            }
+            FetchItem::End => self.current.as_mut().map_or(Ok(()), |(_, _, appender)| appender.end_object()),
+            FetchItem::EndOfRange { .. } => Ok(()),
+        }
+    }
+
+    fn begin(&mut self, header: &FetchObjectHeader) -> Result<(), AppendError> {
+        metric::received(1, 0);
+        let Location { group, object } = header.location;
+        let subgroup = header.subgroup.unwrap_or_default();
+        if self.current.as_ref().is_none_or(|(held, other, _)| (*held, *other) != (group, subgroup)) {
+            self.detach();
+            let meta = SubgroupMeta {
+                version: self.version,
+                priority: Some(header.priority),
+                has_properties: true,
+                first_object: object == 0,
+                end_of_group: false,
+            };
+            self.current = Some((group, subgroup, self.log.subgroup(group, subgroup, meta)?));
+        }
+        let Some((_, _, appender)) = self.current.as_mut() else { return Ok(()) };
+        appender.encode_header(&ObjectHeader {
+            object_id: object,
+            properties: header.properties.clone(),
+            payload_len: header.payload_len,
+            status: ObjectStatus::Normal,
+        })
+    }
+
+    /// Leaves the current subgroup open for what continues it.
+    pub(super) fn detach(&mut self) {
+        if let Some((_, _, appender)) = self.current.take() {
+            appender.detach();
+        }
+    }
+}
