@@ -3,7 +3,7 @@
 use bytes::{Bytes, BytesMut};
 
 use crate::codec::{Decode, DecodeError, Encode, EncodeError};
-use crate::name::{Namespace, TrackName};
+use crate::name::{FullTrackName, Namespace, TrackName};
 use crate::version::Version;
 
 /// A track under the prefix was not offered for want of streams, and will not be.
@@ -17,8 +17,8 @@ pub struct PublishBlocked {
 
 impl Decode for PublishBlocked {
     fn decode(buf: &mut Bytes, version: Version) -> Result<Self, DecodeError> {
-        let suffix = Namespace::decode_part(buf, version)?;
-        Ok(Self { suffix, name: TrackName::decode(buf, version)? })
+        let FullTrackName { namespace, name } = FullTrackName::decode_part(buf, version)?;
+        Ok(Self { suffix: namespace, name })
     }
 }
 

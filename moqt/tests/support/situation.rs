@@ -1,7 +1,7 @@
 //! A vector and its situation: who sent it, where, in answer to what, and how it may be refused.
 
 use bytes::Bytes;
-use moqt::{Answered, DecodeError, MalformedTrack, Message, ProtocolError, RequestKind, Side, Version};
+use moqt::{Answered, DecodeError, Location, MalformedTrack, Message, ProtocolError, RequestKind, Side, Version};
 use serde_json::Value;
 
 use super::json::{number, text};
@@ -102,7 +102,7 @@ impl Vector<'_> {
         };
         message.validate_sender(from)?;
         match message {
-            Message::Setup(setup) => setup.validate(from, words.contains("webtransport"))?,
+            Message::Setup(setup) => setup.validate(from, words.contains("webtransport") || words.contains("-wt"))?,
             Message::GoAway(goaway) => {
                 goaway.validate_stream(self.all["stream"] == "control")?;
             }
@@ -113,10 +113,21 @@ impl Vector<'_> {
             }
             _ => {}
         }
-        if self.is_error() && words.contains("bidi") {
+        if let (Message::FetchOk(ok), Some(start)) = (message, self.named_location()) {
+            ok.validate(start)?;
+        }
+        if self.is_error() && ["bidi", "opening", "opens"].iter().any(|word| words.contains(word)) {
             message.check_opens_stream(self.version)?;
         }
         Ok(())
+    }
+
+    /// The first `{group, object}` in the words of a bad vector: where its request started.
+    fn named_location(&self) -> Option<Location> {
+        let words = self.words();
+        let (_, rest) = words.split_once('{').filter(|_| self.is_error())?;
+        let (group, object) = rest.split_once('}')?.0.split_once(',')?;
+        Some(Location::new(group.trim().parse().ok()?, object.trim().parse().ok()?))
     }
 
     fn senders(&self) -> Vec<Side> {
