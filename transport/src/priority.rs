@@ -41,6 +41,6 @@ mod tests {
         let data = stream_priority(0, 0, u16::MAX);
         assert_eq!(data, stream_priority(0, 0, MAX_GROUP_RANK));
         assert!(REQUEST_PRIORITY > data);
-        assert!(CONTROL_PRIORITY > REQUEST_PRIORITY);
+        const { assert!(CONTROL_PRIORITY > REQUEST_PRIORITY) };
     }
 }

@@ -1,5 +1,7 @@
 //! One suite for every implementation of the `Connection` seam.
 
+#![expect(clippy::unwrap_used, reason = "a failing helper of a test should fail loudly")]
+
 mod common;
 
 use std::future::poll_fn;

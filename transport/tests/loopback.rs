@@ -1,5 +1,7 @@
 //! The in-memory network itself, under a paused clock: no real time passes and the same seed gives the same run.
 
+#![expect(clippy::unwrap_used, reason = "a failing helper of a test should fail loudly")]
+
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -56,7 +58,8 @@ async fn bandwidth_paces_a_stream() {
 }
 
 async fn lossy_run(seed: u64) -> (Vec<Duration>, Vec<u8>, u64) {
-    let settings = LoopbackSettings { latency: 20 * MS, jitter: 5 * MS, loss: 0.2, seed, ..LoopbackSettings::default() };
+    let settings =
+        LoopbackSettings { latency: 20 * MS, jitter: 5 * MS, loss: 0.2, seed, ..LoopbackSettings::default() };
     let (near, far, _tasks) = connected(settings);
     let mut times = Vec::new();
     for _ in 0..5 {

@@ -277,6 +277,12 @@ impl Incoming {
         self.incoming.remote_address()
     }
 
+    /// Whether the client proved that address by answering a retry.
+    #[must_use]
+    pub fn is_peer_proven(&self) -> bool {
+        self.incoming.remote_address_validated()
+    }
+
     /// Finishes the handshake (bounded in time) and waits for a session: at once on raw QUIC, at the CONNECT request on HTTP/3.
     ///
     /// A client that only makes HTTP/3 requests is served inside this future until it leaves. Dropping the future drops the client.

@@ -18,8 +18,8 @@ use tokio::sync::Notify;
 use tokio::time::{Instant, sleep_until};
 
 use crate::connection::{
-    BidiStream, BoxFuture, Connection, ConnectionError, ConnectionInfo, ConnectionStats, DatagramError, RecvStream, SendStream, Side,
-    TransportKind,
+    BidiStream, BoxFuture, Connection, ConnectionError, ConnectionInfo, ConnectionStats, DatagramError, RecvStream,
+    SendStream, Side, TransportKind,
 };
 use crate::limit;
 use network::{BIDI, CLIENT, End, Network, Next, SERVER, StreamId, UNI, other};
@@ -122,7 +122,10 @@ struct LoopbackConnection {
 
 impl LoopbackConnection {
     /// Waits until `take` finds something or the connection has ended.
-    async fn wait_for<T>(&self, mut take: impl FnMut(&mut Network, Instant) -> Option<T>) -> Result<T, ConnectionError> {
+    async fn wait_for<T>(
+        &self,
+        mut take: impl FnMut(&mut Network, Instant) -> Option<T>,
+    ) -> Result<T, ConnectionError> {
         poll_fn(|cx| {
             let mut network = self.shared.lock();
             if let Some(reason) = &network.ends[self.end].closed {

@@ -191,7 +191,8 @@ impl Network {
         let read = state.pipes[initiator].as_ref().is_none_or(|pipe| pipe.receiver_done);
         let written = state.pipes[acceptor].as_ref().is_none_or(|pipe| pipe.sender_done);
         let newly_ended = read && written && !std::mem::replace(&mut state.counted, read && written);
-        let abandoned = state.pipes.iter().flatten().all(|pipe| pipe.sender_gone && pipe.receiver_gone && pipe.is_drained());
+        let abandoned =
+            state.pipes.iter().flatten().all(|pipe| pipe.sender_gone && pipe.receiver_gone && pipe.is_drained());
         if abandoned {
             self.streams.remove(&stream);
         }
