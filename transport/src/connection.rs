@@ -65,7 +65,8 @@ pub trait Connection: Send + Sync + Debug + 'static {
     /// Lets the peer hold this many sending streams open at once. Raised for publishers, which open one per subgroup.
     fn set_max_incoming_uni(&self, count: u32);
 
-    /// Ends the connection with an application code and reason. Streams and waiting futures fail at once; idempotent.
+    /// Ends the connection with an application code and reason. Waiting futures fail at once, streams at their next use; idempotent.
+    /// Does not wait: the peer is told in the background, even when the last handle is dropped right away.
     fn close(&self, code: u64, reason: &str);
 
     /// Waits until the connection has ended, and says why.

@@ -51,6 +51,15 @@ pub const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(5);
 /// Handshakes in progress at once; each costs a signature and about 50 KB.
 pub const MAX_PENDING_HANDSHAKES: usize = 1024;
 
+/// Clients whose first packets wait for admission; more are dropped unanswered and will ask again.
+pub const MAX_UNDECIDED_CLIENTS: usize = 4096;
+
+/// Bytes kept of one client that waits for admission: a few full packets of its handshake.
+pub const UNDECIDED_CLIENT_BUFFER: u64 = 16 * 1024;
+
+/// Bytes kept of all clients that wait for admission.
+pub const UNDECIDED_CLIENTS_BUFFER: u64 = 16 * 1024 * 1024;
+
 /// Connections at once per server endpoint.
 pub const MAX_CONNECTIONS: usize = 10_000;
 

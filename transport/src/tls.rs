@@ -125,7 +125,11 @@ pub(crate) fn server_config(
     tls.alpn_protocols = alpn;
     tls.ignore_client_order = true;
     let mut config = quinn::ServerConfig::with_crypto(Arc::new(QuicServerConfig::try_from(tls).map_err(refused)?));
-    config.transport_config(transport_config(settings, Side::Server)?);
+    config
+        .transport_config(transport_config(settings, Side::Server)?)
+        .max_incoming(limit::MAX_UNDECIDED_CLIENTS)
+        .incoming_buffer_size(limit::UNDECIDED_CLIENT_BUFFER)
+        .incoming_buffer_size_total(limit::UNDECIDED_CLIENTS_BUFFER);
     Ok(config)
 }
 

@@ -4,6 +4,7 @@ use std::fmt::{Debug, Formatter};
 use std::io;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use futures_util::future::select_all;
@@ -80,6 +81,8 @@ pub struct ServerEndpoint {
     endpoints: Vec<Endpoint>,
     settings: EndpointSettings,
     service: Option<HttpService>,
+    /// Counts calls of accept.
+    turn: AtomicUsize,
     connections: Arc<Semaphore>,
     handshakes: Arc<Semaphore>,
 }
@@ -120,6 +123,7 @@ impl ServerEndpoint {
             .collect::<Result<_, _>>()?;
         Ok(Self {
             endpoints,
+            turn: AtomicUsize::new(0),
             connections: Arc::new(Semaphore::new(settings.max_connections.min(Semaphore::MAX_PERMITS))),
             handshakes: Arc::new(Semaphore::new(settings.max_pending_handshakes.min(Semaphore::MAX_PERMITS))),
             settings,
@@ -133,7 +137,10 @@ impl ServerEndpoint {
     /// once: one that stays silent holds up only its own.
     pub async fn accept(&self) -> Option<Incoming> {
         loop {
-            let accepts = self.endpoints.iter().map(|endpoint| Box::pin(endpoint.accept()));
+            // Asked in turns, so that a flood on one address starves no other.
+            let first = self.turn.fetch_add(1, Ordering::Relaxed) % self.endpoints.len();
+            let (later, sooner) = self.endpoints.split_at(first);
+            let accepts = sooner.iter().chain(later).map(|endpoint| Box::pin(endpoint.accept()));
             let (incoming, ..) = select_all(accepts).await;
             if let Some(admitted) = self.admit(incoming?) {
                 return Some(admitted);
