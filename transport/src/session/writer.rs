@@ -30,6 +30,7 @@ pub struct SubscriptionWriter {
 
 /// What a subscriber asks of a running subscription.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[expect(clippy::large_enum_variant, reason = "a few per subscription, moved once each")]
 pub enum SubscriptionEvent {
     /// REQUEST_UPDATE; to be answered by [`SubscriptionWriter::accept_update`] or [`SubscriptionWriter::reject_update`].
     Update(Parameters),
@@ -57,6 +58,11 @@ pub struct SubgroupFields {
 impl SubscriptionWriter {
     pub(super) fn new(shared: Arc<Shared>, key: RequestKey, alias: TrackAlias, events: mpsc::Receiver<RequestEvent>) -> Self {
         Self { shared, key, alias, events, streams: AtomicU64::new(0), live: true }
+    }
+
+    /// The session's draft.
+    pub fn version(&self) -> moqt::Version {
+        self.shared.version
     }
 
     /// The track's alias in this session.

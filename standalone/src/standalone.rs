@@ -1,0 +1,168 @@
+//! The wiring of the process, in order, and nothing else.
+
+use std::io::{self, Write};
+use std::net::{Ipv4Addr, SocketAddr};
+
+use axum::Router;
+use axum::routing::get;
+use origin::Origin;
+use process::{Metrics, Shutdown};
+use relay::{Relay, Shared, UpstreamSettings};
+use serde::Serialize;
+
+use crate::settings::{Flags, StandaloneSettings};
+
+/// Why the process does not start. All of these are the operator's to mend.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The settings cannot be used.
+    #[error(transparent)]
+    Settings(#[from] process::SettingsError),
+    /// Logs cannot be set up.
+    #[error(transparent)]
+    Log(#[from] process::LogError),
+    /// Metrics cannot be set up.
+    #[error(transparent)]
+    Metrics(#[from] process::MetricsError),
+    /// The origin does not start.
+    #[error("origin: {0}")]
+    Origin(#[from] origin::OriginError),
+    /// The relay does not start.
+    #[error("relay: {0}")]
+    Relay(#[from] relay::LoadError),
+    /// The certificate's hash cannot be left for clients of this user.
+    #[error(transparent)]
+    Certificate(#[from] certs::CertificateError),
+    /// Standard output is gone.
+    #[error("cannot write to standard output: {0}")]
+    Output(#[source] io::Error),
+}
+
+/// Origin and relay, bound and ready to run.
+#[derive(Debug)]
+pub struct Standalone {
+    origin: Origin,
+    relay: Relay,
+    broadcasts: Vec<String>,
+}
+
+/// Where the process is reached.
+#[derive(Debug, Clone, Serialize)]
+pub struct Bound {
+    /// UDP addresses of the relay: QUIC, WebTransport, HTTP/3.
+    pub relay: Vec<SocketAddr>,
+    /// TCP addresses of the HTTP edge.
+    pub http: Vec<SocketAddr>,
+    /// UDP addresses of the origin.
+    pub origin: Vec<SocketAddr>,
+    /// SHA-256 hashes (hex) of the relay's certificate, as `serverCertificateHashes` takes them.
+    pub certificate_hashes: Vec<String>,
+    /// Broadcasts as `field/field`.
+    pub broadcasts: Vec<String>,
+}
+
+/// What `efir-standalone` does with its flags: runs until shutdown. Returns at once if they only ask for a check.
+///
+/// # Errors
+/// See [`StartError`].
+pub async fn start(flags: Flags, shutdown: Shutdown) -> Result<(), StartError> {
+    let loaded = process::load_settings::<StandaloneSettings>(&flags.common, &flags.layer())?;
+    let Some(settings) = loaded else { return Ok(()) };
+    process::init_logs(&settings.log)?;
+    let metrics = Metrics::install()?;
+    let mut standalone = Standalone::load(settings, metrics).await?;
+    if let Some(directory) = process::state_directory() {
+        standalone.relay.publish_hashes(&directory)?;
+    }
+    let bound = standalone.bound();
+    let text = if flags.json { bound.to_json() } else { bound.to_string() };
+    io::stdout().write_all(text.as_bytes()).and_then(|()| io::stdout().flush()).map_err(StartError::Output)?;
+    standalone.run(shutdown).await;
+    Ok(())
+}
+
+impl Standalone {
+    /// Binds everything. Needs a tokio runtime.
+    ///
+    /// # Errors
+    /// See [`StartError`].
+    pub async fn load(settings: StandaloneSettings, metrics: Metrics) -> Result<Self, StartError> {
+        let StandaloneSettings { mut relay, mut origin, log: _ } = settings;
+        if origin.listen == origin::Settings::default().listen {
+            // Nobody but this relay needs to find it.
+            origin.listen = vec![SocketAddr::from((Ipv4Addr::LOCALHOST, 0))];
+        }
+        let broadcasts = origin.broadcasts.iter().map(|broadcast| path_of(broadcast.namespace.fields())).collect();
+        let origin = Origin::load(origin).await?;
+        let own = origin.addresses().first().map(|address| UpstreamSettings {
+            url: format!("moqt://{address}"),
+            certificate_hashes: origin.certificate_hashes().iter().map(certs::hash_to_hex).collect(),
+            ca: None,
+        });
+        relay.upstream.extend(own);
+        let routes = Router::new().route("/", get(async || GUIDE));
+        let relay = Relay::load(relay, Shared { routes, ..Shared::new(metrics) }).await?;
+        Ok(Self { origin, relay, broadcasts })
+    }
+
+    /// Where the process is reached.
+    pub fn bound(&self) -> Bound {
+        Bound {
+            relay: self.relay.addresses(),
+            http: self.relay.http_addresses(),
+            origin: self.origin.addresses(),
+            certificate_hashes: self.relay.certificate_hashes().iter().map(certs::hash_to_hex).collect(),
+            broadcasts: self.broadcasts.clone(),
+        }
+    }
+
+    /// Runs both roles until shutdown.
+    pub async fn run(self, shutdown: Shutdown) {
+        tokio::join!(self.origin.run(shutdown.clone()), self.relay.run(shutdown));
+    }
+}
+
+/// What the HTTP edge's front page says.
+const GUIDE: &str = "\
+Efir: live video over QUIC
+
+/metrics                                    Prometheus metrics
+/healthz, /readyz                           is it alive, is it ready
+/certificate.sha256                         the certificate's hash, for serverCertificateHashes
+/tracks/<namespace>/<track>/<group|latest>  one group of a track, e.g. /tracks/live/demo/video0/latest
+";
+
+fn path_of(fields: &[impl AsRef<[u8]>]) -> String {
+    let fields: Vec<_> = fields.iter().map(|field| String::from_utf8_lossy(field.as_ref()).into_owned()).collect();
+    fields.join("/")
+}
+
+impl Bound {
+    /// One line of JSON.
+    #[must_use]
+    pub fn to_json(&self) -> String {
+        serde_json::to_string(self).unwrap_or_default() + "\n"
+    }
+}
+
+impl std::fmt::Display for Bound {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let port = |addresses: &[SocketAddr]| addresses.first().map_or(0, SocketAddr::port);
+        let (udp, tcp) = (port(&self.relay), port(&self.http));
+        writeln!(f, "Efir is on the air.\n")?;
+        for broadcast in &self.broadcasts {
+            writeln!(f, "  broadcast     {broadcast}")?;
+            writeln!(f, "  WebTransport  https://localhost:{udp}/{broadcast}")?;
+            writeln!(f, "  raw QUIC      moqt://localhost:{udp}/{broadcast}")?;
+        }
+        writeln!(f, "  HTTP          http://localhost:{tcp}/")?;
+        let broadcast = self.broadcasts.first().map_or("live/demo", String::as_str);
+        writeln!(f, "\nTry, in another terminal:\n")?;
+        writeln!(f, "  cargo run --release -p cli -- ls https://localhost:{udp}")?;
+        writeln!(
+            f,
+            "  cargo run --release -p cli -- pull https://localhost:{udp}/{broadcast} --duration 10s -o out.mp4"
+        )?;
+        writeln!(f, "  curl -s http://localhost:{tcp}/metrics | grep ^efir_relay\n\nCtrl-C ends it.")
+    }
+}
