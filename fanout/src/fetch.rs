@@ -134,7 +134,7 @@ impl<F: FetchSink> Answer<'_, F> {
                     group.id()
                 }
                 GroupAnswer::Missing { through } => {
-                    self.flush_unknown();
+                    self.flush_unknown()?;
                     through
                 }
                 GroupAnswer::Unknown { through } => {
@@ -146,7 +146,7 @@ impl<F: FetchSink> Answer<'_, F> {
             match next.filter(|next| (low..=high).contains(next)) {
                 Some(next) => id = next,
                 None => {
-                    self.flush_unknown();
+                    self.flush_unknown()?;
                     return Ok(self.sink.write(&mut []).await?);
                 }
             }
@@ -228,7 +228,7 @@ impl<F: FetchSink> Answer<'_, F> {
             };
             (header, Position { chunk: entry.chunk, offset: entry.header_bytes })
         };
-        self.header(&header);
+        self.header(&header)?;
         let mut objects = 1;
         loop {
             let mut changed = pin!(group.notify().notified());
@@ -263,21 +263,22 @@ impl<F: FetchSink> Answer<'_, F> {
             properties: datagram.properties.clone(),
             payload_len: payload.len() as u64,
         };
-        self.header(&header);
+        self.header(&header)?;
         self.pending.push(payload.clone());
         self.write().await?;
         self.observer.sent(1, payload.len() as u64);
         Ok(())
     }
 
-    fn header(&mut self, header: &FetchObjectHeader) {
-        self.flush_unknown();
-        self.sink.object(header);
+    fn header(&mut self, header: &FetchObjectHeader) -> Result<(), SinkError> {
+        self.flush_unknown()?;
+        self.sink.object(header)
     }
 
-    fn flush_unknown(&mut self) {
-        if let Some(location) = self.unknown.take() {
-            self.sink.end_of_range(location, false);
+    fn flush_unknown(&mut self) -> Result<(), SinkError> {
+        match self.unknown.take() {
+            Some(location) => self.sink.end_of_range(location, false),
+            None => Ok(()),
         }
     }
 

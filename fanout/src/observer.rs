@@ -1,5 +1,7 @@
 //! What serving reports, for metrics to count. Called on the hot path: implementations add to counters and return.
 
+use std::time::Duration;
+
 use moqt::StreamErrorCode;
 
 /// Hooks of one process's metrics; every method has an empty default.
@@ -7,6 +9,11 @@ pub trait ServeObserver: Send + Sync {
     /// Objects begun and wire bytes handed over since the last call.
     fn sent(&self, objects: u64, bytes: u64) {
         let _ = (objects, bytes);
+    }
+
+    /// How long the oldest object of the last hand-over was here: from its header in to its first bytes out.
+    fn dwell(&self, time: Duration) {
+        let _ = time;
     }
 
     /// A stream was opened for a subgroup.

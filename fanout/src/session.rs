@@ -170,12 +170,12 @@ impl StreamSink for SubgroupWriter {
 }
 
 impl FetchSink for FetchWriter {
-    fn object(&mut self, header: &FetchObjectHeader) {
-        Self::object(self, header);
+    fn object(&mut self, header: &FetchObjectHeader) -> Result<(), SinkError> {
+        Ok(Self::object(self, header)?)
     }
 
-    fn end_of_range(&mut self, location: Location, known: bool) {
-        Self::end_of_range(self, location, known);
+    fn end_of_range(&mut self, location: Location, known: bool) -> Result<(), SinkError> {
+        Ok(Self::end_of_range(self, location, known)?)
     }
 
     async fn write(&mut self, chunks: &mut [Bytes]) -> Result<(), SinkError> {

@@ -80,10 +80,16 @@ pub trait StreamSink: Send {
 /// The answer to one FETCH. Dropping it unfinished resets it.
 pub trait FetchSink: Send {
     /// Queues an object's header; exactly `payload_len` bytes follow by [`FetchSink::write`].
-    fn object(&mut self, header: &FetchObjectHeader);
+    ///
+    /// # Errors
+    /// [`SinkError::Stopped`] when the header has no form for this viewer.
+    fn object(&mut self, header: &FetchObjectHeader) -> Result<(), SinkError>;
 
     /// Queues a record about everything from the last object up to `location`: it does not exist (`known`), or nobody knows.
-    fn end_of_range(&mut self, location: Location, known: bool);
+    ///
+    /// # Errors
+    /// [`SinkError::Stopped`] when the record has no form for this viewer.
+    fn end_of_range(&mut self, location: Location, known: bool) -> Result<(), SinkError>;
 
     /// Writes what was queued, then the chunks, waiting for flow control.
     ///
