@@ -20,7 +20,8 @@ pub const CANCELLED: u64 = 0x1;
 
 /// One QUIC-like connection: streams, datagrams and a close code.
 ///
-/// Used as `Arc<dyn Connection>`. Dropping the last handle does not promise an orderly close; call [`Connection::close`].
+/// Used as `Arc<dyn Connection>`. Once the last handle and all its streams are dropped the connection ends with code 0 and undelivered data
+/// is lost; call [`Connection::close`] for an orderly end.
 /// Every returned future is cancel safe: a stream or datagram that was not returned stays queued for the next call.
 pub trait Connection: Send + Sync + Debug + 'static {
     /// Opens a sending stream, waiting while the peer's stream limit is used up.

@@ -65,6 +65,7 @@ conformance!(
     finished_streams_report_their_end,
     close_tells_code_and_reason,
     close_from_the_server_ends_everything,
+    streams_outlive_the_handle_and_the_last_one_ends_the_connection,
     writer_waits_for_the_reader,
     abandoned_accepts_lose_nothing,
     stream_limit_holds_and_can_be_raised,
@@ -208,6 +209,16 @@ async fn close_from_the_server_ends_everything((near, far, _keep): Ends) {
         within(read_chunk(&mut *recv, 1)).await,
         Err(ReadError::Connection(ConnectionError::LocallyClosed))
     ));
+}
+
+async fn streams_outlive_the_handle_and_the_last_one_ends_the_connection((near, far, _keep): Ends) {
+    let mut send = within(near.open_uni()).await.unwrap();
+    drop(near);
+    send_all(&mut *send, "still here").await;
+    let mut recv = within(far.accept_uni()).await.unwrap();
+    assert_eq!(within(read_chunk(&mut *recv, 10)).await.unwrap().unwrap(), "still here");
+    drop(send);
+    assert_eq!(within(far.closed()).await, ConnectionError::Closed { code: 0, reason: String::new() });
 }
 
 async fn writer_waits_for_the_reader((near, far, _keep): Ends) {

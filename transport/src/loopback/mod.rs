@@ -9,6 +9,7 @@ mod stream;
 
 use std::future::poll_fn;
 use std::net::{Ipv4Addr, SocketAddr};
+use std::ops::Deref;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::Poll;
 use std::time::Duration;
@@ -59,7 +60,8 @@ pub fn pair(settings: LoopbackSettings) -> (Arc<dyn Connection>, Arc<dyn Connect
         let peer = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
         let kind = TransportKind::Loopback;
         let info = ConnectionInfo { peer, version, kind, path: String::new(), authority: String::new(), side };
-        Arc::new(LoopbackConnection { shared: Arc::clone(&shared), end, info })
+        let shared = Arc::new(EndHandle { shared: Arc::clone(&shared), end });
+        Arc::new(LoopbackConnection { shared, end, info })
     };
     (end(CLIENT, Side::Client), end(SERVER, Side::Server), LoopbackDriver { shared: Arc::clone(&shared) })
 }
@@ -113,9 +115,30 @@ impl Shared {
     }
 }
 
+/// One end's hold on the network, shared by its connection and streams; the last one dropped closes the end, as in QUIC.
+#[derive(Debug)]
+struct EndHandle {
+    shared: Arc<Shared>,
+    end: End,
+}
+
+impl Deref for EndHandle {
+    type Target = Shared;
+
+    fn deref(&self) -> &Shared {
+        &self.shared
+    }
+}
+
+impl Drop for EndHandle {
+    fn drop(&mut self) {
+        self.shared.change(|network, now| network.close(self.end, 0, "", now));
+    }
+}
+
 #[derive(Debug)]
 struct LoopbackConnection {
-    shared: Arc<Shared>,
+    shared: Arc<EndHandle>,
     end: End,
     info: ConnectionInfo,
 }

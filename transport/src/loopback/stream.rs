@@ -5,19 +5,19 @@ use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
 
-use super::Shared;
+use super::EndHandle;
 use super::network::{End, StreamId, other};
 use crate::connection::{CANCELLED, ReadError, RecvStream, SendStream, WriteError};
 
 #[derive(Debug)]
 pub(super) struct LoopbackSendStream {
-    shared: Arc<Shared>,
+    shared: Arc<EndHandle>,
     stream: StreamId,
     sender: End,
 }
 
 impl LoopbackSendStream {
-    pub(super) fn new(shared: Arc<Shared>, stream: StreamId, sender: End) -> Self {
+    pub(super) fn new(shared: Arc<EndHandle>, stream: StreamId, sender: End) -> Self {
         Self { shared, stream, sender }
     }
 }
@@ -83,13 +83,13 @@ impl Drop for LoopbackSendStream {
 
 #[derive(Debug)]
 pub(super) struct LoopbackRecvStream {
-    shared: Arc<Shared>,
+    shared: Arc<EndHandle>,
     stream: StreamId,
     sender: End,
 }
 
 impl LoopbackRecvStream {
-    pub(super) fn new(shared: Arc<Shared>, stream: StreamId, sender: End) -> Self {
+    pub(super) fn new(shared: Arc<EndHandle>, stream: StreamId, sender: End) -> Self {
         Self { shared, stream, sender }
     }
 }

@@ -43,7 +43,7 @@ pub(crate) struct WebTransportConnection {
     id: u64,
     uni: Mutex<mpsc::Receiver<SessionUni>>,
     bidi: Mutex<mpsc::Receiver<SessionBidi>>,
-    driver: DriverTask,
+    driver: Arc<DriverTask>,
     _permit: Option<OwnedSemaphorePermit>,
 }
 
@@ -53,7 +53,7 @@ struct Started {
     state: Arc<SessionState>,
     uni: mpsc::Receiver<SessionUni>,
     bidi: mpsc::Receiver<SessionBidi>,
-    driver: DriverTask,
+    driver: Arc<DriverTask>,
 }
 
 /// Serves HTTP/3 on an accepted connection until a session is established on it, or, with `None`, until it ended without one.
@@ -105,7 +105,13 @@ impl Started {
         let (bidi_sender, bidi) = mpsc::channel(limit::MAX_ACCEPT_QUEUE);
         let driver = Driver::new(connection.clone(), Arc::clone(&state), role, uni_sender, bidi_sender);
         let task = tokio::spawn(driver.run());
-        Self { connection, driver: DriverTask { task, state: Arc::clone(&state) }, state, uni, bidi }
+        Self {
+            driver: Arc::new(DriverTask { task, connection: connection.clone(), state: Arc::clone(&state) }),
+            connection,
+            state,
+            uni,
+            bidi,
+        }
     }
 
     fn into_connection(
@@ -129,17 +135,21 @@ impl Started {
     }
 }
 
-/// Owns the driver's task: dropped, it aborts it, unless a close is still being told to the peer.
-/// Such a task ends by itself within [`limit::CLOSE_LINGER`], and at once when the endpoint closes.
+/// Owns the driver's task for the connection and its streams: the last one dropped ends the connection and the task, as in raw QUIC.
+///
+/// A close that is still being told to the peer goes on; its task ends by itself within [`limit::CLOSE_LINGER`], and at once when the
+/// endpoint closes.
 #[derive(Debug)]
 struct DriverTask {
     task: JoinHandle<()>,
+    connection: quinn::Connection,
     state: Arc<SessionState>,
 }
 
 impl Drop for DriverTask {
     fn drop(&mut self) {
         if !self.state.is_closing() {
+            self.connection.close(varint(NO_ERROR), b"");
             self.task.abort();
         }
     }
@@ -178,7 +188,7 @@ impl Connection for WebTransportConnection {
     fn open_uni(&self) -> BoxFuture<'_, Result<Box<dyn SendStream>, ConnectionError>> {
         Box::pin(self.while_open(async {
             let send = self.connection.open_uni().await.map_err(connection_error)?;
-            Ok(Box::new(SessionSendStream::new(send, self.prefix(UNI_PREFIX), Arc::clone(&self.state)))
+            Ok(Box::new(SessionSendStream::new(send, self.prefix(UNI_PREFIX), Arc::clone(&self.driver)))
                 as Box<dyn SendStream>)
         }))
     }
@@ -186,8 +196,8 @@ impl Connection for WebTransportConnection {
     fn open_bidi(&self) -> BoxFuture<'_, Result<BidiStream, ConnectionError>> {
         Box::pin(self.while_open(async {
             let (send, recv) = self.connection.open_bi().await.map_err(connection_error)?;
-            let send = SessionSendStream::new(send, self.prefix(BIDI_PREFIX), Arc::clone(&self.state));
-            let recv = SessionRecvStream::opened(recv, Arc::clone(&self.state));
+            let send = SessionSendStream::new(send, self.prefix(BIDI_PREFIX), Arc::clone(&self.driver));
+            let recv = SessionRecvStream::opened(recv, Arc::clone(&self.driver));
             Ok::<BidiStream, _>((Box::new(send), Box::new(recv)))
         }))
     }
@@ -196,7 +206,7 @@ impl Connection for WebTransportConnection {
         Box::pin(self.while_open(async {
             match self.uni.lock().await.recv().await {
                 Some((recv, pending)) => {
-                    Ok(Box::new(SessionRecvStream::new(recv, pending, Arc::clone(&self.state))) as Box<dyn RecvStream>)
+                    Ok(Box::new(SessionRecvStream::new(recv, pending, Arc::clone(&self.driver))) as Box<dyn RecvStream>)
                 }
                 None => Err(self.state.ended().await),
             }
@@ -207,8 +217,8 @@ impl Connection for WebTransportConnection {
         Box::pin(self.while_open(async {
             match self.bidi.lock().await.recv().await {
                 Some((send, recv, pending)) => {
-                    let send = SessionSendStream::new(send, Bytes::new(), Arc::clone(&self.state));
-                    let recv = SessionRecvStream::new(recv, pending, Arc::clone(&self.state));
+                    let send = SessionSendStream::new(send, Bytes::new(), Arc::clone(&self.driver));
+                    let recv = SessionRecvStream::new(recv, pending, Arc::clone(&self.driver));
                     Ok::<BidiStream, _>((Box::new(send), Box::new(recv)))
                 }
                 None => Err(self.state.ended().await),

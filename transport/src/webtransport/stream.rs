@@ -5,8 +5,9 @@ use std::task::{Context, Poll, Waker, ready};
 
 use bytes::Bytes;
 
+use super::DriverTask;
 use super::code;
-use super::state::{SessionState, application_code};
+use super::state::application_code;
 use crate::connection::{CANCELLED, ReadError, RecvStream, SendStream, WriteError};
 use crate::quic::{QuicRecvStream, QuicSendStream};
 
@@ -16,13 +17,13 @@ pub(crate) struct SessionSendStream {
     inner: QuicSendStream,
     /// Stream type and session id, sent with the first bytes so that those already have their priority; empty once sent.
     prefix: Bytes,
-    state: Arc<SessionState>,
+    session: Arc<DriverTask>,
 }
 
 impl SessionSendStream {
     /// `prefix` is empty on the answering half of a peer's stream.
-    pub(crate) fn new(inner: quinn::SendStream, prefix: Bytes, state: Arc<SessionState>) -> Self {
-        Self { inner: QuicSendStream::with_drop_code(inner, code::to_http(CANCELLED)), prefix, state }
+    pub(crate) fn new(inner: quinn::SendStream, prefix: Bytes, session: Arc<DriverTask>) -> Self {
+        Self { inner: QuicSendStream::with_drop_code(inner, code::to_http(CANCELLED)), prefix, session }
     }
 
     fn poll_write_first(&mut self, cx: &mut Context<'_>, chunks: &mut [Bytes]) -> Poll<Result<usize, WriteError>> {
@@ -41,7 +42,7 @@ impl SessionSendStream {
 
 impl SendStream for SessionSendStream {
     fn poll_write_chunks(&mut self, cx: &mut Context<'_>, chunks: &mut [Bytes]) -> Poll<Result<usize, WriteError>> {
-        if let Some(reason) = self.state.over() {
+        if let Some(reason) = self.session.state.over() {
             return Poll::Ready(Err(WriteError::Connection(reason)));
         }
         let outcome = if self.prefix.is_empty() {
@@ -49,7 +50,7 @@ impl SendStream for SessionSendStream {
         } else {
             self.poll_write_first(cx, chunks)
         };
-        outcome.map_err(|error| self.state.write_error(error))
+        outcome.map_err(|error| self.session.state.write_error(error))
     }
 
     fn finish(&mut self) -> Result<(), WriteError> {
@@ -62,7 +63,7 @@ impl SendStream for SessionSendStream {
                 return Ok(());
             }
         }
-        self.inner.finish().map_err(|error| self.state.write_error(error))
+        self.inner.finish().map_err(|error| self.session.state.write_error(error))
     }
 
     fn reset(&mut self, code: u64) {
@@ -84,18 +85,18 @@ pub(crate) struct SessionRecvStream {
     inner: QuicRecvStream,
     /// Bytes that came in one chunk with the prefix.
     pending: Bytes,
-    state: Arc<SessionState>,
+    session: Arc<DriverTask>,
 }
 
 impl SessionRecvStream {
     /// `inner` drops with [`recv_drop_code`]; `pending` are bytes already read from it.
-    pub(crate) fn new(inner: QuicRecvStream, pending: Bytes, state: Arc<SessionState>) -> Self {
-        Self { inner, pending, state }
+    pub(crate) fn new(inner: QuicRecvStream, pending: Bytes, session: Arc<DriverTask>) -> Self {
+        Self { inner, pending, session }
     }
 
     /// The answering half of a stream opened here.
-    pub(crate) fn opened(inner: quinn::RecvStream, state: Arc<SessionState>) -> Self {
-        Self::new(QuicRecvStream::with_drop_code(inner, recv_drop_code()), Bytes::new(), state)
+    pub(crate) fn opened(inner: quinn::RecvStream, session: Arc<DriverTask>) -> Self {
+        Self::new(QuicRecvStream::with_drop_code(inner, recv_drop_code()), Bytes::new(), session)
     }
 }
 
@@ -106,7 +107,7 @@ pub(crate) fn recv_drop_code() -> u64 {
 
 impl RecvStream for SessionRecvStream {
     fn poll_read_chunk(&mut self, cx: &mut Context<'_>, max: usize) -> Poll<Result<Option<Bytes>, ReadError>> {
-        if let Some(reason) = self.state.over() {
+        if let Some(reason) = self.session.state.over() {
             return Poll::Ready(Err(ReadError::Connection(reason)));
         }
         if !self.pending.is_empty() {
@@ -114,7 +115,7 @@ impl RecvStream for SessionRecvStream {
             return Poll::Ready(Ok(Some(self.pending.split_to(taken))));
         }
         let outcome = ready!(self.inner.poll_read_chunk(cx, max));
-        Poll::Ready(outcome.map_err(|error| self.state.read_error(error)))
+        Poll::Ready(outcome.map_err(|error| self.session.state.read_error(error)))
     }
 
     fn stop(&mut self, code: u64) {
