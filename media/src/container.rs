@@ -68,7 +68,7 @@ pub fn decode_hang_loc(mut object: Bytes) -> Result<(u64, Bytes), PackageError> 
         let delta = take_varint(&mut properties)?;
         key = key.checked_add(delta).ok_or(PackageError::Prefix("property key beyond 2^64"))?;
         let value = take_varint(&mut properties)?;
-        if key % 2 == 0 {
+        if key.is_multiple_of(2) {
             if matches!(key, loc::TIMESTAMP | loc::OLD_TIMESTAMP) {
                 timestamp = Some(value);
             }

@@ -37,3 +37,7 @@ pub const MAX_CATALOG_BYTES: usize = 1 << 20;
 
 /// Most tracks in a catalog: the number of renditions hang allows for each of video and audio.
 pub const MAX_CATALOG_TRACKS: usize = 128;
+
+/// Pictures of an H.264 or H.265 track the MP4 writer looks at before it fixes the start of the file: enough to see how
+/// far pictures are reordered by four levels of B pictures.
+pub const REORDER_PICTURES: usize = 6;

@@ -6,7 +6,10 @@ use base64::{Engine as _, engine::general_purpose::STANDARD};
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
-use super::{Catalog, CatalogTrack, Packaging, msf::to_json};
+use super::{
+    Catalog, CatalogTrack, Packaging,
+    msf::{Number, to_json},
+};
 use crate::{container::MICROSECONDS, error::CatalogError, frame::TrackKind};
 
 #[derive(Debug, Default, Serialize, Deserialize)]
@@ -41,10 +44,10 @@ struct Rendition {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     number_of_channels: Option<u32>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    bitrate: Option<u64>,
+    bitrate: Option<Number>,
     /// Milliseconds a player should buffer at least.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    jitter: Option<f64>,
+    jitter: Option<Number>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     label: Option<String>,
     /// Relative path of another broadcast that holds the track.
@@ -94,9 +97,9 @@ fn write_rendition(track: &CatalogTrack) -> Rendition {
     let mut rendition = Rendition {
         codec: track.codec.clone(),
         description: track.description.as_deref().map(to_hex),
-        bitrate: track.bitrate,
+        bitrate: track.bitrate.map(Number::Whole),
         label: track.label.clone(),
-        jitter: track.target_latency.map(|latency| latency.as_secs_f64() * 1000.0),
+        jitter: track.target_latency.map(Number::millis),
         broadcast: track.namespace.clone(),
         container,
         ..Rendition::default()
@@ -163,12 +166,12 @@ fn read_rendition(name: String, rendition: Rendition, video: bool) -> Result<Opt
         namespace: rendition.broadcast,
         kind,
         codec: rendition.codec,
-        bitrate: rendition.bitrate,
+        bitrate: rendition.bitrate.map(Number::get),
         timescale,
         init,
         description: description.flatten(),
         is_live: true,
-        target_latency: rendition.jitter.and_then(|jitter| Duration::try_from_secs_f64(jitter / 1000.0).ok()),
+        target_latency: rendition.jitter.map(|jitter| Duration::from_millis(jitter.get())),
         language: None,
         label: rendition.label,
         render_group: None,

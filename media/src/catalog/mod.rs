@@ -53,7 +53,8 @@ pub struct Catalog {
 pub struct CatalogTrack {
     /// MOQT track name.
     pub name: String,
-    /// Namespace in text form, when it is not the catalog's own.
+    /// Where the track is when not in the catalog's own namespace, as the catalog says it: MSF names a namespace, hang a
+    /// relative path.
     pub namespace: Option<String>,
     /// How frames sit in objects.
     pub packaging: Packaging,

@@ -83,13 +83,17 @@ struct Track {
 /// A whole number that some writers put down as `5e6` or `5000000.0`.
 #[derive(Debug, Clone, Copy, Serialize, Deserialize)]
 #[serde(untagged)]
-enum Number {
+pub(super) enum Number {
     Whole(u64),
     Fraction(f64),
 }
 
 impl Number {
-    fn get(self) -> u64 {
+    pub(super) fn millis(duration: Duration) -> Self {
+        Self::Whole(u64::try_from(duration.as_millis()).unwrap_or(u64::MAX))
+    }
+
+    pub(super) fn get(self) -> u64 {
         match self {
             Self::Whole(value) => value,
             Self::Fraction(value) => value.max(0.0).round() as u64,
@@ -159,9 +163,7 @@ fn write_track(track: &CatalogTrack, init_data: &mut Vec<InitData>) -> Option<Tr
         timescale: track.timescale,
         render_group: track.render_group,
         alt_group: track.alt_group,
-        target_latency: track
-            .target_latency
-            .map(|latency| Number::Whole(u64::try_from(latency.as_millis()).unwrap_or(u64::MAX))),
+        target_latency: track.target_latency.map(Number::millis),
         lang: track.language.clone(),
         label: track.label.clone(),
         init_ref,

@@ -38,12 +38,16 @@ fn first_slice(payload: &[u8], nal_length: u8, classify: impl Fn(u8) -> Option<b
     None
 }
 
-/// Walks the OBUs to the first frame header (AV1 5.3, 5.9.2); a temporal unit with a sequence header and
-/// `reduced_still_picture_header` is not video and left undecided.
+/// Walks the OBUs to the first frame header (AV1 5.3, 5.9.2): a shown key frame behind a sequence header. A key frame
+/// that is shown later (a forward key frame) is no place to start.
 fn av1(payload: &[u8]) -> Option<bool> {
+    const SEQUENCE_HEADER: u8 = 1;
     const FRAME_HEADER: u8 = 3;
     const FRAME: u8 = 6;
+    // show_existing_frame 0, frame_type 0, show_frame 1.
+    const SHOWN_KEY: u8 = 0b0001;
     let mut rest = payload;
+    let mut sequence_header = false;
     loop {
         let header = *rest.first()?;
         if header & 0x80 != 0 {
@@ -58,10 +62,10 @@ fn av1(payload: &[u8]) -> Option<bool> {
             rest.len().checked_sub(at)?
         };
         let body = rest.get(at..)?;
-        if matches!((header >> 3) & 15, FRAME_HEADER | FRAME) {
-            let bits = *body.first()?;
-            let show_existing = bits & 0x80 != 0;
-            return Some(!show_existing && (bits >> 5) & 3 == 0);
+        match (header >> 3) & 15 {
+            SEQUENCE_HEADER => sequence_header = true,
+            FRAME_HEADER | FRAME => return Some(sequence_header && body.first()? >> 4 == SHOWN_KEY),
+            _ => {}
         }
         rest = body.get(size..)?;
     }
@@ -121,6 +125,9 @@ mod tests {
         assert_eq!(is_keyframe(Codec::Vp9, &[0x00]), None);
         // Sequence header of one byte, then a frame: key (type 0), inter (type 1).
         assert_eq!(is_keyframe(Codec::Av1, &[0x0a, 1, 0, 0x32, 1, 0x10]), Some(true));
+        assert_eq!(is_keyframe(Codec::Av1, &[0x0a, 1, 0, 0x32, 1, 0x00]), Some(false), "shown later");
+        assert_eq!(is_keyframe(Codec::Av1, &[0x0a, 1, 0, 0x32, 1, 0x80]), Some(false), "shown again");
+        assert_eq!(is_keyframe(Codec::Av1, &[0x32, 1, 0x10]), Some(false), "no sequence header");
         assert_eq!(is_keyframe(Codec::Av1, &[0x32, 1, 0x30]), Some(false));
         assert_eq!(is_keyframe(Codec::Av1, &[0x0a, 0x85]), None);
     }

@@ -147,7 +147,7 @@ impl RunReader {
                 .default_sample_duration
                 .unwrap_or_else(|| trex.map_or(0, |trex| trex.default_sample_duration)),
             size: tfhd.default_sample_size.unwrap_or_else(|| trex.map_or(0, |trex| trex.default_sample_size)),
-            flags: tfhd.default_sample_flags.or(trex.map(|trex| trex.default_sample_flags)),
+            flags: tfhd.default_sample_flags.or_else(|| trex.map(|trex| trex.default_sample_flags)),
         };
         if let (Some(track), Some(tfdt)) = (track.as_deref_mut(), tfdt) {
             track.next_time = tfdt.base_media_decode_time;

@@ -8,10 +8,11 @@ use bytes::{Bytes, BytesMut};
 
 use self::timeline::Timeline;
 use crate::{
+    codec::Codec,
     container::RawFrame,
     error::PackageError,
     frame::{Frame, TrackInfo},
-    limit::{MAX_HELD_BYTES, MAX_HELD_FRAMES},
+    limit::{MAX_HELD_BYTES, MAX_HELD_FRAMES, REORDER_PICTURES},
     package::{InitTrack, Unpackager, init_segment, package_cmaf},
 };
 
@@ -19,7 +20,7 @@ use crate::{
 ///
 /// Write [`init`](Self::init) first, then whatever the `write_*` calls return, in that order; the file is playable cut
 /// after any of them. Track ids are the indices from 1, and times are moved so that the file starts at 0 and the tracks
-/// keep their relation to each other. Until every track has shown its first frame (or a bound in [`crate::limit`] is
+/// keep their relation to each other. Until every track has shown its first frames (or a bound in [`crate::limit`] is
 /// hit) frames are held, because only then the start is known; calls return empty bytes meanwhile.
 ///
 /// Left out, and counted: pictures before the first keyframe of a track, frames before the start, frames not later
@@ -39,28 +40,32 @@ pub struct Mp4Writer {
 struct WriterTrack {
     unpackager: Unpackager,
     timeline: Timeline,
-    /// Whether a frame has come.
-    seen: bool,
+    /// Frames that have come.
+    seen: usize,
+    /// Frames to see before the start of the file is fixed.
+    awaited: usize,
     /// Decode time of the last frame written, after the move.
     last: Option<u64>,
+    /// How much decoding led presentation in the first frames: decode times are written that much earlier, because
+    /// players do not agree on negative composition offsets (ffmpeg delays the whole track in a fragmented file).
+    lead: u64,
 }
 
-/// The moment that becomes 0.
+/// The moment that becomes 0; before 0 itself when decode times had to be moved.
 #[derive(Debug, Clone, Copy)]
 struct Start {
-    ticks: u64,
+    ticks: i128,
     timescale: u32,
 }
 
 impl Start {
     fn is_before(self, other: Self) -> bool {
-        u128::from(self.ticks) * u128::from(other.timescale) < u128::from(other.ticks) * u128::from(self.timescale)
+        self.ticks * i128::from(other.timescale) < other.ticks * i128::from(self.timescale)
     }
 
     /// The moment in another timescale, rounded down.
-    fn ticks_in(self, timescale: u32) -> u64 {
-        let ticks = u128::from(self.ticks) * u128::from(timescale) / u128::from(self.timescale);
-        u64::try_from(ticks).unwrap_or(u64::MAX)
+    fn ticks_in(self, timescale: u32) -> i128 {
+        (self.ticks * i128::from(timescale)).div_euclid(self.timescale.into())
     }
 }
 
@@ -73,11 +78,18 @@ impl Mp4Writer {
         let mut tracks = Vec::with_capacity(infos.len());
         for info in infos {
             let unpackager = Unpackager::new(&info.init)?;
+            let info = unpackager.info();
+            let awaited = match Codec::from_string(&info.codec, &info.description) {
+                Some(Codec::H264 { .. } | Codec::H265 { .. }) => REORDER_PICTURES,
+                _ => 1,
+            };
             tracks.push(WriterTrack {
-                timeline: Timeline::new(unpackager.info()),
+                timeline: Timeline::new(info),
                 unpackager,
-                seen: false,
+                seen: 0,
+                awaited,
                 last: None,
+                lead: 0,
             });
         }
         let init_tracks: Vec<_> = (1..)
@@ -167,11 +179,11 @@ impl Mp4Writer {
         let mut out = BytesMut::new();
         for frame in frames {
             let track = self.track(index)?;
-            if !track.seen && track.unpackager.info().kind.is_video() && !frame.keyframe {
+            if track.seen == 0 && track.unpackager.info().kind.is_video() && !frame.keyframe {
                 self.left_out += 1;
                 continue;
             }
-            track.seen = true;
+            track.seen += 1;
             if self.start.is_some() {
                 self.emit(index, frame, &mut out)?;
                 continue;
@@ -179,7 +191,7 @@ impl Mp4Writer {
             self.held_bytes += frame.payload.len();
             self.held.push_back((index, frame));
             let full = self.held.len() >= MAX_HELD_FRAMES || self.held_bytes >= MAX_HELD_BYTES;
-            if full || self.tracks.iter().all(|track| track.seen) {
+            if full || self.tracks.iter().all(|track| track.seen >= track.awaited) {
                 self.release(&mut out)?;
             }
         }
@@ -188,9 +200,16 @@ impl Mp4Writer {
 
     /// Fixes the start and writes what was held for it.
     fn release(&mut self, out: &mut BytesMut) -> Result<(), PackageError> {
-        let moments = self.held.iter().map(|(index, frame)| Start {
-            ticks: frame.decode_time,
-            timescale: self.tracks[*index].unpackager.info().timescale,
+        for (index, frame) in &self.held {
+            let lead = u64::from(frame.composition_offset.min(0).unsigned_abs());
+            self.tracks[*index].lead = self.tracks[*index].lead.max(lead);
+        }
+        let moments = self.held.iter().map(|(index, frame)| {
+            let track = &self.tracks[*index];
+            Start {
+                ticks: i128::from(frame.decode_time) - i128::from(track.lead),
+                timescale: track.unpackager.info().timescale,
+            }
         });
         let earliest = moments.reduce(|best, next| if next.is_before(best) { next } else { best });
         self.start = self.start.or(earliest);
@@ -207,16 +226,19 @@ impl Mp4Writer {
         };
         let track = &mut self.tracks[index];
         let base = start.ticks_in(track.unpackager.info().timescale);
-        let time = frame.decode_time.checked_sub(base).filter(|time| track.last.is_none_or(|last| *time > last));
+        let time = i128::from(frame.decode_time) - i128::from(track.lead) - base;
+        let time = u64::try_from(time).ok().filter(|time| track.last.is_none_or(|last| *time > last));
         let Some(time) = time else {
             self.left_out += 1;
             return Ok(());
         };
         frame.track = index as u32 + 1;
         frame.decode_time = time;
-        let chunk = package_cmaf(&frame, self.sequence.wrapping_add(1))?;
         track.last = Some(time);
+        let offset = i64::from(frame.composition_offset).saturating_add_unsigned(track.lead);
+        frame.composition_offset = i32::try_from(offset).unwrap_or(i32::MAX);
         self.sequence = self.sequence.wrapping_add(1);
+        let chunk = package_cmaf(&frame, self.sequence)?;
         out.extend_from_slice(&chunk);
         Ok(())
     }

@@ -1,16 +1,29 @@
 //! What ffmpeg writes comes out frame for frame, and ffmpeg reads what is written here without a word.
 
-mod support;
-
 use std::fs;
 
+use crate::support::{Clips, FRAGMENTED, assert_clean, assert_same, framemd5, push_all, read_file, remux, run};
 use bytes::Bytes;
 use media::{MediaEvent, Mp4Writer, RawFrame, TrackDescription, TrackKind, to_annex_b};
-use support::{Clips, FRAGMENTED, assert_clean, assert_same, framemd5, push_all, read_file, remux, run};
+use mp4_atom::{Co64, Decode, Encode, Moov};
 
-const X264: &[&str] =
-    &["-c:v", "libx264", "-profile:v", "high", "-bf", "2", "-b:v", "200k", "-c:a", "aac", "-b:a", "64k"];
-const X264_LIVE: &[&str] = &["-c:v", "libx264", "-tune", "zerolatency", "-c:a", "aac", "-b:a", "64k"];
+const X264: &[&str] = &[
+    "-c:v",
+    "libx264",
+    "-profile:v",
+    "high",
+    "-level",
+    "3.1",
+    "-bf",
+    "2",
+    "-b:v",
+    "200k",
+    "-c:a",
+    "aac",
+    "-b:a",
+    "64k",
+];
+const X264_LIVE: &[&str] = &["-c:v", "libx264", "-tune", "zerolatency", "-level", "3.1", "-c:a", "aac", "-b:a", "64k"];
 const X265: &[&str] = &["-c:v", "libx265", "-x265-params", "log-level=none:keyint=10", "-tag:v", "hvc1", "-c:a", "aac"];
 const VP9: &[&str] = &["-c:v", "libvpx-vp9", "-deadline", "realtime", "-cpu-used", "8", "-c:a", "libopus"];
 const AV1: &[&str] = &["-c:v", "libsvtav1", "-preset", "12", "-svtav1-params", "keyint=10", "-c:a", "libopus"];
@@ -26,6 +39,13 @@ fn check(clips: &Clips, name: &str, codecs: &[&str], format: &[&str], expected: 
     assert!(matches!(tracks[0].kind, TrackKind::Video { width: 160, height: 120, .. }), "{name}: {:?}", tracks[0].kind);
     assert!(matches!(tracks[1].kind, TrackKind::Audio { sample_rate: 48_000, channels: 1 }), "{name}");
 
+    for info in &tracks {
+        let mut next = None;
+        for frame in frames.iter().filter(|frame| frame.track == info.id) {
+            assert!(next.is_none_or(|next| next == frame.decode_time), "{name}: gap before {}", frame.decode_time);
+            next = Some(frame.decode_time + u64::from(frame.duration));
+        }
+    }
     let written = clips.write(&format!("{name}-written.mp4"), &remux(&tracks, &frames).concat());
     assert_clean(&written);
     // Edit lists cut the audio decoder's run-in from the source; a live stream has none.
@@ -48,51 +68,116 @@ fn check(clips: &Clips, name: &str, codecs: &[&str], format: &[&str], expected: 
 
 #[test]
 fn h264_aac_fragmented() {
-    check(&Clips::new(), "x264", X264_LIVE, FRAGMENTED, ["avc1.64000b", "mp4a.40.2"]);
+    check(&Clips::new(), "x264", X264_LIVE, FRAGMENTED, ["avc1.64001f", "mp4a.40.2"]);
 }
 
 #[test]
 fn h264_aac_fragmented_with_b_frames() {
-    check(&Clips::new(), "x264-b", X264, FRAGMENTED, ["avc1.64000b", "mp4a.40.2"]);
+    check(&Clips::new(), "x264-b", X264, FRAGMENTED, ["avc1.64001f", "mp4a.40.2"]);
 }
 
 #[test]
 fn h264_aac_negative_composition_offsets() {
+    let clips = Clips::new();
     let format = ["-movflags", "frag_keyframe+empty_moov+default_base_moof+negative_cts_offsets"];
-    check(&Clips::new(), "x264-cts", X264, &format, ["avc1.64000b", "mp4a.40.2"]);
+    let (tracks, frames) = read_file(&clips.make("negative.mp4", X264, &format));
+    assert!(frames.iter().any(|frame| frame.composition_offset < 0));
+    let written = clips.write("written.mp4", &remux(&tracks, &frames).concat());
+    assert_clean(&written);
+    // ffmpeg delays the pictures of such a stream against the sound, so the judge is what the stream itself says.
+    let lines = framemd5(&written, &[], &["-c", "copy"]);
+    let mut shifts = Vec::new();
+    for (stream, info) in tracks.iter().enumerate() {
+        let lines = lines.iter().filter(|line| line.stream == stream);
+        let frames: Vec<_> = frames.iter().filter(|frame| frame.track == info.id).collect();
+        for (line, frame) in lines.zip(&frames) {
+            assert_eq!(line.size, frame.payload.len() as u64);
+            shifts.push(line.pts - frame.pts() as f64 / f64::from(info.timescale));
+        }
+    }
+    assert_eq!(shifts.len(), frames.len());
+    assert!(shifts.iter().all(|shift| (shift - shifts[0]).abs() < 0.0001), "{shifts:?}");
 }
 
 #[test]
 fn h264_aac_ordinary_with_b_frames_and_edit_list() {
-    check(&Clips::new(), "x264-file", X264, &[], ["avc1.64000b", "mp4a.40.2"]);
+    check(&Clips::new(), "x264-file", X264, &[], ["avc1.64001f", "mp4a.40.2"]);
 }
 
 #[test]
 fn h264_aac_ordinary_moov_first() {
-    check(&Clips::new(), "x264-faststart", X264, &["-movflags", "faststart"], ["avc1.64000b", "mp4a.40.2"]);
+    check(&Clips::new(), "x264-faststart", X264, &["-movflags", "faststart"], ["avc1.64001f", "mp4a.40.2"]);
 }
 
 #[test]
 fn h264_aac_first_fragment_in_the_moov() {
-    check(&Clips::new(), "x264-hybrid", X264, &["-movflags", "frag_keyframe"], ["avc1.64000b", "mp4a.40.2"]);
+    check(&Clips::new(), "x264-hybrid", X264, &["-movflags", "frag_keyframe"], ["avc1.64001f", "mp4a.40.2"]);
 }
 
 #[test]
 fn h264_aac_fragments_with_edit_list() {
     let format = ["-movflags", "frag_keyframe+delay_moov+default_base_moof"];
-    check(&Clips::new(), "x264-delay", X264, &format, ["avc1.64000b", "mp4a.40.2"]);
+    check(&Clips::new(), "x264-delay", X264, &format, ["avc1.64001f", "mp4a.40.2"]);
 }
 
 #[test]
 fn h264_aac_offsets_without_default_base() {
-    check(&Clips::new(), "x264-old", X264, &["-movflags", "frag_keyframe+empty_moov"], ["avc1.64000b", "mp4a.40.2"]);
+    check(&Clips::new(), "x264-old", X264, &["-movflags", "frag_keyframe+empty_moov"], ["avc1.64001f", "mp4a.40.2"]);
+}
+
+#[test]
+fn h264_aac_ordinary_with_signed_offsets() {
+    let format = ["-movflags", "negative_cts_offsets"];
+    let expected = ["avc1.64001f", "mp4a.40.2"];
+    check(&Clips::new(), "x264-ctts", X264, &format, expected);
+}
+
+#[test]
+fn an_audio_track_that_starts_late_stays_late() {
+    let clips = Clips::new();
+    let source = clips.make("source.mp4", X264, &[]);
+    let late = clips.path("late.mp4");
+    let [from, to] = [&source, &late].map(|path| path.to_str().unwrap());
+    let output = run(
+        "ffmpeg",
+        &["-v", "error", "-i", from, "-itsoffset", "0.4", "-i", from, "-map", "0:v", "-map", "1:a", "-c", "copy", to],
+    );
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let (tracks, frames) = read_file(&late);
+    let first = |track: usize| {
+        let frame = frames.iter().find(|frame| frame.track == tracks[track].id).unwrap();
+        frame.pts() as f64 / f64::from(tracks[track].timescale)
+    };
+    assert!((first(1) - first(0) - 0.4).abs() < 0.03, "audio {} video {}", first(1), first(0));
+    let written = clips.write("written.mp4", &remux(&tracks, &frames).concat());
+    assert_clean(&written);
+    assert_same(&framemd5(&late, &[], &["-c", "copy"]), &framemd5(&written, &[], &["-c", "copy"]), "late");
+}
+
+#[test]
+fn long_chunk_offsets() {
+    let clips = Clips::new();
+    let source = clips.make("source.mp4", X264, &[]);
+    let (_, frames) = read_file(&source);
+    let bytes = fs::read(&source).unwrap();
+    // ffmpeg puts the moov last, so it can grow.
+    let at = bytes.windows(4).rposition(|window| window == b"moov").unwrap() - 4;
+    let mut moov = Moov::decode(&mut &bytes[at..]).unwrap();
+    for trak in &mut moov.trak {
+        let table = &mut trak.mdia.minf.stbl;
+        let short = table.stco.take().unwrap();
+        table.co64 = Some(Co64 { entries: short.entries.into_iter().map(u64::from).collect() });
+    }
+    let mut long = bytes[..at].to_vec();
+    moov.encode(&mut long).unwrap();
+    assert_eq!(read_file(&clips.write("long.mp4", &long)).1, frames);
 }
 
 #[test]
 fn h265_aac() {
     let clips = Clips::new();
-    check(&clips, "x265", X265, FRAGMENTED, ["hvc1.1.6.L60.90", "mp4a.40.2"]);
-    check(&clips, "x265-file", X265, &[], ["hvc1.1.6.L60.90", "mp4a.40.2"]);
+    check(&clips, "x265", X265, FRAGMENTED, ["hvc1.1.6.L30.90", "mp4a.40.2"]);
+    check(&clips, "x265-file", X265, &[], ["hvc1.1.6.L30.90", "mp4a.40.2"]);
 }
 
 #[test]
@@ -189,6 +274,9 @@ fn raw_chunks_with_presentation_times_only() {
         assert_eq!(writer.left_out(), 0);
         let written = clips.write(&format!("{name}-raw.mp4"), &out);
         assert_clean(&written);
+        let copy = ["-c", "copy"];
+        let packets = framemd5(&written, &[], &copy);
+        assert_same(&framemd5(&source, &[], &copy), &packets, name);
         let presented = |path| -> Vec<_> {
             let lines = framemd5(path, &["-ignore_editlist", "1"], &["-fps_mode", "passthrough"]);
             lines.into_iter().map(|line| (line.stream, line.hash)).collect()
@@ -205,7 +293,7 @@ fn raw_chunks_with_presentation_times_only() {
 fn frames_come_before_their_fragment_is_complete() {
     let clips = Clips::new();
     let bytes = fs::read(clips.make("source.mp4", X264_LIVE, FRAGMENTED)).unwrap();
-    // One byte into the second frame's successor is enough to have the first frames.
+    // The last byte of the first frame is enough to have it, though its fragment goes on.
     let (whole, end) = push_all([&bytes[..]]);
     end.unwrap();
     let MediaEvent::Frame(first) = &whole[1] else { panic!("tracks, then a frame") };

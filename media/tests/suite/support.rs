@@ -11,10 +11,10 @@ use media::{Demuxer, Frame, MediaEvent, Mp4Writer, TrackInfo, Unpackager, demux_
 use tempfile::TempDir;
 
 /// Arguments for a live-style fragmented stream.
-pub const FRAGMENTED: &[&str] = &["-movflags", "frag_keyframe+empty_moov+default_base_moof"];
+pub(crate) const FRAGMENTED: &[&str] = &["-movflags", "frag_keyframe+empty_moov+default_base_moof"];
 
 /// Runs ffmpeg or ffprobe; a missing program fails the test by name.
-pub fn run(program: &str, arguments: &[&str]) -> Output {
+pub(crate) fn run(program: &str, arguments: &[&str]) -> Output {
     Command::new(program)
         .args(arguments)
         .output()
@@ -22,21 +22,21 @@ pub fn run(program: &str, arguments: &[&str]) -> Output {
 }
 
 /// A folder of clips that vanishes with the value.
-pub struct Clips {
+pub(crate) struct Clips {
     folder: TempDir,
 }
 
 impl Clips {
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self { folder: TempDir::new().expect("a temporary folder") }
     }
 
-    pub fn path(&self, name: &str) -> PathBuf {
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
     }
 
     /// Two seconds of moving pictures and a tone, encoded as told.
-    pub fn make(&self, name: &str, codecs: &[&str], format: &[&str]) -> PathBuf {
+    pub(crate) fn make(&self, name: &str, codecs: &[&str], format: &[&str]) -> PathBuf {
         let path = self.path(name);
         let mut arguments = vec!["-v", "error", "-y"];
         arguments.extend(["-f", "lavfi", "-i", "testsrc2=size=160x120:rate=25:duration=2"]);
@@ -51,7 +51,7 @@ impl Clips {
         path
     }
 
-    pub fn write(&self, name: &str, bytes: &[u8]) -> PathBuf {
+    pub(crate) fn write(&self, name: &str, bytes: &[u8]) -> PathBuf {
         let path = self.path(name);
         fs::write(&path, bytes).expect("write a clip");
         path
@@ -59,14 +59,16 @@ impl Clips {
 }
 
 /// Tracks and frames of a file through the iterator.
-pub fn read_file(path: &Path) -> (Vec<TrackInfo>, Vec<Frame>) {
+pub(crate) fn read_file(path: &Path) -> (Vec<TrackInfo>, Vec<Frame>) {
     let demuxer = demux_file(File::open(path).expect("open the clip")).expect("the clip opens");
     let tracks = demuxer.tracks().to_vec();
     (tracks, demuxer.map(|frame| frame.expect("a frame")).collect())
 }
 
 /// Everything a push parser yields for these pieces, with the error that ended it.
-pub fn push_all<'a>(pieces: impl IntoIterator<Item = &'a [u8]>) -> (Vec<MediaEvent>, Result<(), media::DemuxError>) {
+pub(crate) fn push_all<'a>(
+    pieces: impl IntoIterator<Item = &'a [u8]>,
+) -> (Vec<MediaEvent>, Result<(), media::DemuxError>) {
     let mut demuxer = Demuxer::new();
     let mut events = Vec::new();
     for piece in pieces {
@@ -84,14 +86,14 @@ pub fn push_all<'a>(pieces: impl IntoIterator<Item = &'a [u8]>) -> (Vec<MediaEve
 }
 
 /// Frames to CMAF chunks to one file: the pieces a recorder would append.
-pub fn remux(tracks: &[TrackInfo], frames: &[Frame]) -> Vec<Bytes> {
+pub(crate) fn remux(tracks: &[TrackInfo], frames: &[Frame]) -> Vec<Bytes> {
     let mut writer = Mp4Writer::new(tracks).expect("a writer");
     let mut pieces = vec![writer.init()];
     let mut unpackagers: Vec<_> = tracks.iter().map(|info| Unpackager::new(&info.init).expect("own init")).collect();
     for (sequence, frame) in (1..).zip(frames) {
         let index = tracks.iter().position(|info| info.id == frame.track).expect("a known track");
         let chunk = package_cmaf(frame, sequence).expect("a chunk");
-        assert_eq!(unpackagers[index].unpack(&chunk).expect("own chunk"), [frame.clone()]);
+        assert_eq!(unpackagers[index].unpack(&chunk).expect("own chunk"), std::slice::from_ref(frame));
         pieces.push(writer.write_chunk(index, &chunk).expect("written"));
     }
     pieces.push(writer.finish().expect("finished"));
@@ -102,17 +104,17 @@ pub fn remux(tracks: &[TrackInfo], frames: &[Frame]) -> Vec<Bytes> {
 
 /// One line of `framemd5`, times in seconds.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Line {
-    pub stream: usize,
-    pub dts: f64,
-    pub pts: f64,
-    pub duration: f64,
-    pub size: u64,
-    pub hash: String,
+pub(crate) struct Line {
+    pub(crate) stream: usize,
+    pub(crate) dts: f64,
+    pub(crate) pts: f64,
+    pub(crate) duration: f64,
+    pub(crate) size: u64,
+    pub(crate) hash: String,
 }
 
 /// What ffmpeg reads from the file: packets (`-c copy`) or decoded frames.
-pub fn framemd5(path: &Path, before: &[&str], after: &[&str]) -> Vec<Line> {
+pub(crate) fn framemd5(path: &Path, before: &[&str], after: &[&str]) -> Vec<Line> {
     let mut arguments = vec!["-v", "warning", "-copyts"];
     arguments.extend(before);
     arguments.extend(["-i", path.to_str().expect("a UTF-8 path"), "-map", "0"]);
@@ -148,7 +150,7 @@ pub fn framemd5(path: &Path, before: &[&str], after: &[&str]) -> Vec<Line> {
 }
 
 /// The same payloads per stream, and times that differ by one constant over all streams.
-pub fn assert_same(source: &[Line], written: &[Line], what: &str) {
+pub(crate) fn assert_same(source: &[Line], written: &[Line], what: &str) {
     const TICK: f64 = 0.000_1;
     let shift = written[0].pts - source.iter().find(|line| line.stream == written[0].stream).expect("a line").pts;
     for stream in 0..2 {
@@ -162,7 +164,8 @@ pub fn assert_same(source: &[Line], written: &[Line], what: &str) {
             let (a_step, b_step) = (a.dts - source[0].dts, b.dts - written[0].dts);
             assert!((a_step - b_step).abs() < TICK, "{what}: dts of stream {stream} frame {index}: {a:?} {b:?}");
             assert!(
-                index + 1 == source.len() || (a.duration - b.duration).abs() < TICK,
+                // ffmpeg 5 tells no duration for Opus in fragments, and cuts the last one by the edit list.
+                b.duration == 0.0 || index + 1 == source.len() || (a.duration - b.duration).abs() < TICK,
                 "{what}: duration of stream {stream} frame {index}: {a:?} {b:?}"
             );
         }
@@ -170,7 +173,7 @@ pub fn assert_same(source: &[Line], written: &[Line], what: &str) {
 }
 
 /// ffprobe has nothing to say about the file.
-pub fn assert_clean(path: &Path) {
+pub(crate) fn assert_clean(path: &Path) {
     let text = path.to_str().expect("a UTF-8 path");
     let output = run("ffprobe", &["-v", "warning", "-count_frames", "-show_streams", "-of", "compact", text]);
     let complaints = String::from_utf8_lossy(&output.stderr);
