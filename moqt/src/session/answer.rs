@@ -69,7 +69,7 @@ impl Session {
 
     /// Accepts a PUBLISH, TRACK_STATUS or namespace request. A TRACK_STATUS is over then. Accepting
     /// a PUBLISH ends a SUBSCRIBE of this side for the same track that has no answer yet, with
-    /// [`Event::Ended`].
+    /// [`Event::Ended`](super::Event::Ended).
     ///
     /// # Errors
     /// [`CommandError`] when the request is none of these or was answered, for parameters that do

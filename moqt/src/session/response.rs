@@ -4,7 +4,7 @@
 use super::Session;
 use super::event::{Event, RequestKey, Response};
 use super::incoming::misplaced;
-use super::request::{Kind, Opener, Request, Role};
+use super::request::{Kind, Request, Role};
 use crate::{
     Answered, FetchOk, Message, Properties, ProtocolError, PublishDone, ReasonPhrase, RequestError, RequestErrorCode,
     RequestKind, RequestOk, StreamErrorCode, SubscribeOk,
@@ -137,7 +137,6 @@ impl Session {
     /// cancels the request and reports it as refused.
     fn refuse_unsupported(&mut self, key: RequestKey, properties: &Properties) -> bool {
         let Some(property) = properties.unknown_mandatory(&[]) else { return false };
-        debug_assert!(self.requests.get(key).is_some_and(|request| request.opener == Opener::Local));
         if self.remove(key).is_some() {
             self.outputs.push_back(self.plane.cancel(key, StreamErrorCode::Cancelled));
         }

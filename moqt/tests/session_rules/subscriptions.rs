@@ -437,12 +437,22 @@ fn the_relay_path_needs_both_sides() {
     let mut own = crate::raw::settings(moqt::Side::Server, moqt::session::Carrier::Quic);
     own.setup.hops = true;
     let declared = moqt::SetupOptions { hops: true, ..moqt::SetupOptions::default() };
-    let mut raw = Raw::established(own, declared);
+    let mut raw = Raw::established(own, declared.clone());
     raw.open(&subscribe(0, "a", hops.clone()));
     assert!(matches!(raw.request(), PeerRequest::Subscribe { parameters, .. } if parameters == hops));
     let key = raw.session.subscribe(track("b"), hops.clone()).unwrap();
     let [Message::Subscribe(sent)] = &raw.written(key).messages[..] else { panic!("not sent") };
     assert_eq!(sent.parameters, hops);
+    // Ids are eight bytes each, and there is at least one.
+    for length in [0u8, 7, 8] {
+        let mut body = vec![0x02, 0x00, 0x01, b'x', 0x01, 0xC0, 0xEF, 0x1D, length];
+        body.resize(body.len() + usize::from(length), 0);
+        let message = [vec![0x03, 0, body.len() as u8], body].concat();
+        let mut settings = crate::raw::settings(moqt::Side::Server, moqt::session::Carrier::Quic);
+        settings.setup.hops = true;
+        let result = Raw::established(settings, declared.clone()).open_bytes(&message).1;
+        if length == 8 { result.unwrap() } else { violates(result) }
+    }
 }
 
 #[test]
