@@ -3,6 +3,8 @@
 use bytes::Bytes;
 use media::{Frame, TrackInfo, TrackKind};
 
+pub(crate) static SAMPLE: &[u8] = include_bytes!("../sample/sample.mp4");
+
 pub(crate) fn video(id: u32, timescale: u32) -> TrackInfo {
     let kind = TrackKind::Video { width: 640, height: 360, framerate: Some(30.0) };
     track(id, timescale, kind, "avc1.64001f")

@@ -56,13 +56,21 @@ impl CommandSource {
 
 impl Source for CommandSource {
     async fn next(&mut self) -> Result<Option<MediaEvent>, IngestError> {
-        if let Some(event) = self.pipe.next().await? {
-            return Ok(Some(event));
+        let end = match self.pipe.next().await {
+            Ok(None) => Ok(None),
+            Err(error) => Err(error),
+            event => return event,
+        };
+        if !self.pipe.has_ended() {
+            return end;
         }
-        // It closed its output; a command that lingers without one is of no use.
+        // It closed its output. How it ended says more than that the output is cut.
         match timeout(COMMAND_STOP_GRACE, self.group.child.wait()).await {
-            Ok(status) => Err(IngestError::Exited(status?)),
-            Err(_) => Ok(None),
+            Ok(status) => match status? {
+                status if end.is_ok() || !status.success() => Err(IngestError::Exited(status)),
+                _ => end,
+            },
+            Err(_) => end,
         }
     }
 }

@@ -4,10 +4,11 @@ use std::{
     fs::File,
     io::{BufReader, Cursor, Read, Seek},
     path::PathBuf,
+    thread,
 };
 
 use media::{Frame, MediaEvent, TrackInfo, demux_file};
-use tokio::{sync::mpsc, task::spawn_blocking};
+use tokio::sync::mpsc;
 
 use super::{IngestError, Interleaver, Pacer, Source, Timeline};
 use crate::limit::FILE_READ_AHEAD_FRAMES;
@@ -26,7 +27,7 @@ pub(crate) enum FileInput {
 
 /// Plays a file: all tracks in one order, each frame at its time, again from the start at the end.
 ///
-/// The file is read on a blocking thread that stays [`FILE_READ_AHEAD_FRAMES`] ahead at most and ends
+/// The file is read on a thread that stays [`FILE_READ_AHEAD_FRAMES`] ahead at most and ends
 /// when this value is dropped.
 #[derive(Debug)]
 pub(crate) struct FileSource {
@@ -58,8 +59,13 @@ impl FileSource {
     fn start_reading(&mut self) -> &mut mpsc::Receiver<Step> {
         self.reader.get_or_insert_with(|| {
             let (sender, receiver) = mpsc::channel(FILE_READ_AHEAD_FRAMES);
-            let input = self.input.clone();
-            spawn_blocking(move || read(&input, &sender));
+            let (input, failed) = (self.input.clone(), sender.clone());
+            // A thread of its own and not the runtime's: it waits for the pacing most of the time.
+            let spawned = thread::Builder::new().name("file-reader".to_owned()).spawn(move || read(&input, &sender));
+            if let Err(error) = spawned {
+                // The channel is empty, so there is room.
+                let _ = failed.try_send(Err(error.into()));
+            }
             receiver
         })
     }
@@ -142,5 +148,64 @@ fn read_from(reader: impl Read + Seek, sender: &mpsc::Sender<Step>) -> Result<()
         if let Some(outcome) = end {
             return outcome;
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{collections::HashMap, time::Duration};
+
+    use tokio::time::Instant;
+
+    use super::*;
+
+    async fn next(source: &mut FileSource) -> Option<MediaEvent> {
+        source.next().await.unwrap()
+    }
+
+    #[tokio::test]
+    async fn a_loop_has_no_seam_and_sound_stays_with_the_picture() {
+        let mut source = FileSource::new(FileInput::Sample, true);
+        let Some(MediaEvent::Tracks(tracks)) = next(&mut source).await else { panic!("no tracks") };
+        let timescales: HashMap<u32, u32> = tracks.iter().map(|track| (track.id, track.timescale)).collect();
+        let mut expected: HashMap<u32, u64> = HashMap::new();
+        let mut first: HashMap<u32, Frame> = HashMap::new();
+        let mut loops = 0;
+        tokio::time::pause();
+        while loops < 3 {
+            let Some(MediaEvent::Frame(frame)) = next(&mut source).await else { panic!("the loop ended") };
+            let time = expected.entry(frame.track).or_insert(frame.decode_time);
+            assert_eq!(frame.decode_time, *time, "track {} after {loops} loops", frame.track);
+            *time += u64::from(frame.duration);
+            let start = first.entry(frame.track).or_insert_with(|| frame.clone());
+            if frame.payload == start.payload && frame.decode_time > start.decode_time {
+                let seconds = frame.decode_time as f64 / f64::from(timescales[&frame.track]);
+                assert_eq!(seconds.fract(), 0.0, "both tracks begin the loop together");
+                loops += usize::from(frame.track == tracks[0].id);
+            }
+        }
+    }
+
+    #[tokio::test]
+    async fn a_file_lasts_as_long_as_it_plays() {
+        let mut source = FileSource::new(FileInput::Sample, false);
+        next(&mut source).await;
+        tokio::time::pause();
+        let start = Instant::now();
+        let mut frames = 0;
+        while next(&mut source).await.is_some() {
+            frames += 1;
+        }
+        assert_eq!(frames, 240 + 375);
+        let elapsed = start.elapsed();
+        assert!(elapsed > Duration::from_millis(7900) && elapsed < Duration::from_millis(8100), "{elapsed:?}");
+    }
+
+    #[tokio::test]
+    async fn a_missing_file_is_named() {
+        let mut source = FileSource::new(FileInput::Path("/nonexistent/film.mp4".into()), true);
+        let error = source.next().await.unwrap_err().to_string();
+        assert!(error.contains("/nonexistent/film.mp4"), "{error}");
+        assert!(source.next().await.unwrap().is_none(), "nothing comes after an error");
     }
 }

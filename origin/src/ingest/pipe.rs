@@ -35,6 +35,11 @@ impl<R: AsyncRead + Send + Unpin> PipeSource<R> {
         Self { reader, demuxer: Demuxer::new(), buffer: vec![0; PIPE_READ_BYTES].into(), ended: false, pacing }
     }
 
+    /// Whether the writer has closed the pipe and everything was read.
+    pub(crate) fn has_ended(&self) -> bool {
+        self.ended
+    }
+
     /// The next event in the order of the pipe.
     async fn demuxed(&mut self) -> Result<Option<MediaEvent>, IngestError> {
         loop {
@@ -61,10 +66,11 @@ impl<R: AsyncRead + Send + Unpin> Source for PipeSource<R> {
             let Some(pacing) = &mut self.pacing else {
                 return self.demuxed().await;
             };
-            if let Some(frame) = pacing.next_frame(self.ended).await {
+            let over = self.ended || pacing.failure.is_some();
+            if let Some(frame) = pacing.next_frame(over).await {
                 return Ok(Some(MediaEvent::Frame(frame)));
             }
-            if self.ended {
+            if over {
                 return pacing.failure.take().map_or(Ok(None), Err);
             }
             let event = self.demuxed().await;
@@ -77,10 +83,7 @@ impl<R: AsyncRead + Send + Unpin> Source for PipeSource<R> {
                         return Ok(Some(MediaEvent::Tracks(tracks)));
                     }
                     Ok(None) => {}
-                    Err(error) => {
-                        self.ended = true;
-                        pacing.failure = Some(error);
-                    }
+                    Err(error) => pacing.failure = Some(error),
                 }
             }
         }
@@ -97,5 +100,96 @@ impl Pacing {
         let (time, _) = self.due.as_ref()?;
         self.pacer.wait(*time).await;
         self.due.take().map(|(_, frame)| frame)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use tokio::{
+        io::AsyncWriteExt,
+        time::{Instant, timeout},
+    };
+
+    use super::*;
+    use crate::testing::SAMPLE;
+
+    async fn frames(source: &mut PipeSource<&[u8]>) -> (Vec<Frame>, Result<(), IngestError>) {
+        let mut frames = Vec::new();
+        loop {
+            match source.next().await {
+                Ok(Some(MediaEvent::Frame(frame))) => frames.push(frame),
+                Ok(Some(MediaEvent::Tracks(tracks))) => assert_eq!((tracks.len(), frames.len()), (2, 0)),
+                Ok(None) => return (frames, Ok(())),
+                Err(error) => return (frames, Err(error)),
+            }
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn pacing_changes_when_frames_come_but_not_which() {
+        let start = Instant::now();
+        let (mut plain, end) = frames(&mut PipeSource::new(SAMPLE, false)).await;
+        assert!(end.is_ok() && start.elapsed().is_zero());
+        let (mut paced, end) = frames(&mut PipeSource::new(SAMPLE, true)).await;
+        assert!(end.is_ok());
+        assert!((7900..8000).contains(&start.elapsed().as_millis()), "{:?}", start.elapsed());
+        for frames in [&mut plain, &mut paced] {
+            frames.sort_by_key(|frame| (frame.track, frame.decode_time));
+        }
+        assert_eq!(plain, paced);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn broken_input_is_named_after_everything_before_it() {
+        let (whole, _) = frames(&mut PipeSource::new(SAMPLE, false)).await;
+        let mut broken = SAMPLE[..SAMPLE.len() / 2].to_vec();
+        // The next box claims to be smaller than its own header.
+        let boxes = box_starts(SAMPLE);
+        let at = boxes.into_iter().rfind(|start| *start <= broken.len()).unwrap();
+        broken.truncate(at);
+        broken.extend_from_slice(&[0, 0, 0, 3, b'm', b'o', b'o', b'f']);
+        for paced in [false, true] {
+            let (mut before, end) = frames(&mut PipeSource::new(&broken[..], paced)).await;
+            let error = end.unwrap_err().to_string();
+            assert!(error.contains("moof") && error.contains(&format!("byte {at}")), "{error}");
+            assert!(before.len() > 100, "{}", before.len());
+            assert!(before.iter().all(|frame| whole.contains(frame)));
+            before.dedup();
+            assert!(before.len() < whole.len());
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_cut_input_says_where_it_ends() {
+        let cut = &SAMPLE[..SAMPLE.len() / 2];
+        let (before, end) = frames(&mut PipeSource::new(cut, true)).await;
+        assert!(!before.is_empty());
+        let error = end.unwrap_err().to_string();
+        assert!(error.contains("mdat") && error.contains(&format!("byte {}", cut.len())), "{error}");
+    }
+
+    #[tokio::test]
+    async fn a_slow_consumer_holds_the_writer_back() {
+        let (mut writer, reader) = tokio::io::duplex(16 * 1024);
+        let mut source = PipeSource::new(reader, false);
+        let writing = tokio::spawn(async move { writer.write_all(SAMPLE).await });
+        while !matches!(source.next().await.unwrap(), Some(MediaEvent::Frame(_))) {}
+        tokio::time::sleep(Duration::from_millis(50)).await;
+        assert!(!writing.is_finished(), "3 MB went into a pipe of 16 KB");
+        while source.next().await.unwrap().is_some() {}
+        timeout(Duration::from_secs(5), writing).await.unwrap().unwrap().unwrap();
+    }
+
+    /// Where the top-level boxes of a file begin.
+    fn box_starts(file: &[u8]) -> Vec<usize> {
+        let mut starts = Vec::new();
+        let mut at = 0;
+        while let Some(size) = file.get(at..at + 4) {
+            starts.push(at);
+            at += u32::from_be_bytes(size.try_into().unwrap()) as usize;
+        }
+        starts
     }
 }
