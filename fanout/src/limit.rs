@@ -30,13 +30,13 @@ pub(crate) const FIRST_SEGMENT_BYTES: usize = 1024;
 /// Largest buffer for copied pieces, in bytes: amortizes allocation, and wastes at most this much per subgroup.
 pub(crate) const MAX_SEGMENT_BYTES: usize = 16 * 1024;
 
-/// Subgroup logs in one group. A publisher may use one subgroup per object; beyond this the group is refused.
+/// Subgroup logs, and datagrams, in one group. A publisher may use one subgroup per object; beyond this the group is refused.
 pub(crate) const MAX_SUBGROUPS_PER_GROUP: usize = 4096;
 
 /// Complete groups waiting for their owner to take them over; the oldest is dropped beyond it.
 pub(crate) const MAX_COMPLETED_GROUPS: usize = 8;
 
-/// Range records of unknown state in one FETCH answer; a range that needs more is given up.
+/// Questions to the source of one FETCH, groups or stretches without any; a range in more pieces is given up.
 pub(crate) const MAX_FETCH_STEPS: usize = 100_000;
 
 /// How long a viewer's stream may wait to be opened before its subscription's events are looked at again.
@@ -45,8 +45,9 @@ pub(crate) const OPEN_SLICE: Duration = Duration::from_millis(250);
 /// Charged for each chunk beside its bytes: two vector slots (growth doubles) and the header of its shared allocation.
 pub(crate) const CHUNK_OVERHEAD_BYTES: u64 = (2 * size_of::<Bytes>() + 48) as u64;
 
-/// Charged for each object beside its bytes: two slots of the index (growth doubles).
-pub(crate) const OBJECT_OVERHEAD_BYTES: u64 = (2 * size_of::<ObjectEntry>()) as u64;
+/// Charged for each object beside its bytes: two slots of the index (growth doubles), and the header in the
+/// other draft's coding, should a viewer need it.
+pub(crate) const OBJECT_OVERHEAD_BYTES: u64 = (2 * size_of::<ObjectEntry>() + 64) as u64;
 
 /// Charged for each subgroup log: the structure, its lock and its place in the group.
 pub(crate) const SUBGROUP_OVERHEAD_BYTES: u64 = 512;

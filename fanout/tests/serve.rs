@@ -1,11 +1,15 @@
 //! Whole subscriptions against a recording viewer, on a paused clock.
+#![expect(clippy::unwrap_used, reason = "helpers of tests: what fails here fails the test")]
 
 mod support;
 
 use std::time::Duration;
 
 use bytes::Bytes;
-use fanout::{AppendError, LogSettings, MemoryBudget, ServeEnd, SubgroupMeta, TrackLog, resolve_filter};
+use fanout::{
+    AppendError, LogSettings, MemoryBudget, ServeEnd, ServeSettings, SlowViewerPolicy, SubgroupMeta, TrackLog,
+    resolve_filter,
+};
 use moqt::{
     Datagram, DatagramBody, Filter, Location, Parameters, Properties, PublishDoneCode, RequestErrorCode,
     StreamErrorCode, TrackAlias, Version,
@@ -144,6 +148,60 @@ async fn a_slow_viewer_is_moved_to_the_newest_group_and_holds_nobody_up() {
     let newest = slow.streams.last().unwrap();
     assert_eq!((newest.fields.group, newest.end), (6, Some(End::Finished)));
     assert_eq!(newest.ids(), (0..10).collect::<Vec<_>>());
+}
+
+#[tokio::test(start_paused = true)]
+async fn each_lag_bound_gives_an_older_group_up_and_only_then() {
+    let relaxed = SlowViewerPolicy { max_lag_groups: 100, max_lag: Duration::from_secs(3600), max_lag_bytes: 1 << 30 };
+    let by_groups = SlowViewerPolicy { max_lag_groups: 1, ..relaxed };
+    let by_time = SlowViewerPolicy { max_lag: Duration::from_secs(3), ..relaxed };
+    let by_bytes = SlowViewerPolicy { max_lag_bytes: 500, ..relaxed };
+    for (slow, expected) in [(relaxed, vec![]), (by_groups, vec![1, 2]), (by_time, vec![1]), (by_bytes, vec![1, 2, 3])]
+    {
+        let log = log(10);
+        let viewer = Viewer::new(Version::Draft18);
+        viewer.lock().credit = Some(30);
+        viewer.serve(&log, ServeSettings { slow, ..settings(START) });
+        for id in 1..=4 {
+            let mut group = log.subgroup(id, 0, META).unwrap();
+            append(&mut group, id, 0..10);
+            group.finish(true).unwrap();
+            settle().await;
+            tokio::time::sleep(Duration::from_millis(1200)).await;
+        }
+        viewer.change(|_| {});
+        settle().await;
+        let state = viewer.lock();
+        assert_eq!(state.skipped, expected, "{slow:?}");
+        for stream in &state.streams {
+            let given_up = expected.contains(&stream.fields.group);
+            assert_eq!(stream.end, given_up.then_some(End::Reset(StreamErrorCode::TooFarBehind)), "{slow:?}");
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn more_subgroups_than_streams_take_turns() {
+    let log = log(2);
+    let viewer = Viewer::new(Version::Draft18);
+    viewer.lock().credit = Some(0);
+    viewer.serve(&log, settings(START));
+    let count = fanout::MAX_STREAMS_PER_VIEWER as u64 * 3;
+    for id in 0..count {
+        let mut subgroup = log.subgroup(1, id, SubgroupMeta { end_of_group: false, ..META }).unwrap();
+        append(&mut subgroup, 1, [id]);
+        subgroup.finish(false).unwrap();
+    }
+    settle().await;
+    assert_eq!(viewer.lock().streams.len(), fanout::MAX_STREAMS_PER_VIEWER);
+    viewer.change(|state| state.credit = None);
+    settle().await;
+    let state = viewer.lock();
+    let ids: Vec<_> = state.streams.iter().flat_map(|stream| stream.ids()).collect();
+    assert_eq!(ids, (0..count).collect::<Vec<_>>());
+    assert!(state.streams.iter().all(|stream| stream.end == Some(End::Finished)));
+    let bytes = state.streams.iter().map(|stream| stream.bytes.len() as u64).sum();
+    assert_eq!(state.sent, (count, bytes));
 }
 
 #[tokio::test(start_paused = true)]

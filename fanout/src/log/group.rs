@@ -263,6 +263,9 @@ impl GroupLog {
             if state.end.is_some_and(|end| id >= end) || state.parts.iter().any(|part| part.lock().find(id).is_some()) {
                 return Err(AppendError::Malformed("a datagram does not fit the objects of its group"));
             }
+            if state.datagrams.len() >= limit::MAX_SUBGROUPS_PER_GROUP {
+                return Err(AppendError::TooManySubgroups);
+            }
             state.datagrams.push(datagram);
         }
         self.signals.restructured();

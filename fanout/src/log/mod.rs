@@ -38,8 +38,8 @@ pub enum AppendError {
     /// The memory budget or the track's own bound is used up; the group was dropped.
     #[error("memory budget is used up: the group was dropped")]
     OverBudget,
-    /// The group has more subgroups than one group may have.
-    #[error("group has too many subgroups")]
+    /// The group has more subgroups, or datagrams, than one group may have.
+    #[error("group has too many subgroups or datagrams")]
     TooManySubgroups,
     /// The caller's fault: calls out of order, or a payload of another length than its header says.
     #[error("appender misused: {0}")]

@@ -238,6 +238,8 @@ pub(crate) struct Cursor {
 pub(crate) struct Gathered {
     pub(crate) objects: u64,
     pub(crate) bytes: u64,
+    /// When the first of these objects was received.
+    pub(crate) received: Option<Instant>,
     /// The cursor has passed everything, and this is how the log ends. `None` while it is open or something is left.
     pub(crate) end: Option<SubgroupState>,
 }
@@ -271,6 +273,7 @@ impl Cursor {
         let mut inner = part.lock();
         let before = out.bytes();
         let started = self.object;
+        let received = inner.objects.get(started).map(|entry| entry.received);
         let all = if self.version != part.meta.version {
             self.gather_recoded(&mut inner, out)
         } else {
@@ -286,7 +289,9 @@ impl Cursor {
             self.passed = inner.objects.get(self.object).map_or(self.passed, |entry| entry.offset);
         }
         let end = Some(inner.state).filter(|state| all && *state != SubgroupState::Open);
-        Gathered { objects: (self.object - started) as u64, bytes: out.bytes() - before, end }
+        let objects = (self.object - started) as u64;
+        let received = received.filter(|_| objects > 0);
+        Gathered { objects, bytes: out.bytes() - before, received, end }
     }
 
     /// The log's own bytes, after an own header for a first object that is not the log's first.

@@ -102,9 +102,10 @@ impl TrackLog {
         self.charge(&group, bytes)?;
         let end = datagram_end(&datagram);
         let track_end = matches!(datagram.body, moqt::DatagramBody::Status(ObjectStatus::EndOfTrack));
-        if !group.add_datagram(datagram)? {
+        let added = group.add_datagram(datagram);
+        if !matches!(added, Ok(true)) {
             group.charge().shrink(bytes);
-            return Ok(());
+            return added.map(|_| ());
         }
         if let Some(end) = end {
             group.set_end(end)?;

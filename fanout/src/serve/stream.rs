@@ -74,13 +74,12 @@ impl<T: StreamSink> ViewerStream<T> {
                     self.reset(StreamErrorCode::DeliveryTimeout, observer);
                     return Pumped::Ended;
                 }
-                let received = self.cursor.next_received();
                 let gathered = self.cursor.gather(&mut self.pending);
                 if self.pending.is_empty() {
                     return self.conclude(gathered.end, observer);
                 }
                 observer.sent(gathered.objects, gathered.bytes);
-                if let Some(received) = received.filter(|_| gathered.objects > 0) {
+                if let Some(received) = gathered.received {
                     observer.dwell(received.elapsed());
                 }
             }

@@ -1,5 +1,6 @@
 //! A viewer that records and decodes what it gets, and reads as slowly as a test wants.
 #![allow(dead_code, reason = "each test binary uses its own part")]
+#![allow(clippy::unwrap_used, reason = "helpers of tests: what fails here fails the test")]
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -8,7 +9,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use fanout::{
-    LogSettings, MemoryBudget, NoObserver, ServeEnd, ServeSettings, SinkError, SlowViewerPolicy, StreamSink,
+    LogSettings, MemoryBudget, ServeEnd, ServeObserver, ServeSettings, SinkError, SlowViewerPolicy, StreamSink,
     SubgroupMeta, TrackLog, ViewerSink, serve_subscription,
 };
 use moqt::{
@@ -112,6 +113,9 @@ pub(crate) struct ViewerState {
     pub(crate) refused: Option<RequestErrorCode>,
     pub(crate) done: Option<PublishDoneCode>,
     pub(crate) datagrams: Vec<Datagram>,
+    /// Groups given up, as the observer was told.
+    pub(crate) skipped: Vec<u64>,
+    pub(crate) sent: (u64, u64),
     wakers: Vec<Waker>,
 }
 
@@ -142,7 +146,24 @@ impl Viewer {
 
     pub(crate) fn serve(&self, log: &TrackLog, settings: ServeSettings) -> JoinHandle<ServeEnd> {
         let (log, viewer) = (log.clone(), self.clone());
-        tokio::spawn(async move { serve_subscription(&log, viewer, settings, &NoObserver).await })
+        tokio::spawn(async move {
+            {
+                let observer = viewer.clone();
+                serve_subscription(&log, viewer, settings, &observer).await
+            }
+        })
+    }
+}
+
+impl ServeObserver for Viewer {
+    fn sent(&self, objects: u64, bytes: u64) {
+        let mut state = self.lock();
+        state.sent = (state.sent.0 + objects, state.sent.1 + bytes);
+    }
+
+    fn group_skipped(&self, group: u64, bytes: u64) {
+        assert!(bytes > 0);
+        self.lock().skipped.push(group);
     }
 }
 
