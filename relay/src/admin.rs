@@ -119,10 +119,12 @@ async fn find(context: &Arc<Context>, path: &GroupPath) -> Option<(TrackGroups, 
         context: context.clone(),
         name: path.track.clone(),
         track: ready.then(|| track.clone()),
+        hops: Vec::new(),
         fill: None,
     };
     let id = match path.group {
         Some(id) => id,
+        None if !ready => return None,
         None => {
             let newest = track.log.wait_for(fanout::TrackLog::newest_group).await;
             let complete = track.log.groups_from(0).into_iter().rev().find(|group| group.is_complete());

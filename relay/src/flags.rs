@@ -35,6 +35,10 @@ pub struct Flags {
     #[arg(long, value_name = "PORT")]
     #[serde(skip_serializing_if = "Option::is_none")]
     http_port: Option<u16>,
+    /// Milliseconds an upstream subscription outlives its last viewer
+    #[arg(long, value_name = "MILLISECONDS")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    linger_ms: Option<u64>,
     /// Origin or relay to pull from; may be repeated, best first
     #[arg(long, value_name = "URL", value_parser = upstream)]
     #[serde(skip_serializing_if = "Vec::is_empty")]

@@ -24,8 +24,16 @@ pub(crate) const MIRROR_RETRY: Duration = Duration::from_secs(2);
 pub(crate) const HOPS: usize = 16;
 /// How long a viewer's first request for a track waits for a source before it is refused.
 pub(crate) const SOURCE_WAIT: Duration = Duration::from_secs(2);
-/// How long viewers of a track without a source are kept while the relay looks for a new one.
-pub(crate) const RESUME_WAIT: Duration = Duration::from_secs(30);
+/// An upstream that lasted this long was well: the next failure is the first of a new series.
+pub(crate) const STEADY: Duration = Duration::from_secs(5);
+/// How long the last streams of a track may take to end after PUBLISH_DONE.
+pub(crate) const LAST_STREAMS: Duration = Duration::from_secs(5);
+/// Groups that a publisher may be behind those already seen: further back it has begun anew, not fallen behind.
+pub(crate) const GROUPS_BEHIND: u64 = 16;
+/// Pause between attempts to find a publisher for a request that waits for one (RENDEZVOUS_TIMEOUT).
+pub(crate) const RENDEZVOUS_RETRY: Duration = Duration::from_secs(1);
+/// How long HTTP requests under way may take to end once sessions are closed.
+pub(crate) const HTTP_GRACE: Duration = Duration::from_millis(500);
 /// Bytes of one group taken by an upstream FETCH into the cache.
 pub(crate) const FETCHED_GROUP_BYTES: u64 = 64 * 1024 * 1024;
 /// How often a draining relay looks whether everybody has left.

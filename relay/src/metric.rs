@@ -114,7 +114,9 @@ pub(crate) fn request(request: &IncomingRequest) {
 }
 
 pub(crate) fn refused(kind: &'static str, code: RequestErrorCode) {
-    counter!("efir_relay_requests_refused_total", "kind" => kind, "code" => format!("{code:?}")).increment(1);
+    // Codes that upstreams make up must not make up time series.
+    let code = if matches!(code, RequestErrorCode::Unknown(_)) { "Unknown".to_owned() } else { format!("{code:?}") };
+    counter!("efir_relay_requests_refused_total", "kind" => kind, "code" => code).increment(1);
 }
 
 pub(crate) fn tracks(count: usize) {

@@ -62,6 +62,11 @@ impl Context {
         })
     }
 
+    /// The hops of a request that goes on upstream from here.
+    pub(crate) fn onward(&self, hops: &[u64]) -> Vec<u64> {
+        hops.iter().copied().chain([self.id]).collect()
+    }
+
     /// Why a request that came through these relays must not go further.
     pub(crate) fn loop_reason(&self, hops: &[u64]) -> Option<&'static str> {
         if hops.contains(&self.id) {
@@ -221,15 +226,20 @@ impl Relay {
     /// Serves until shutdown: then readiness goes, sessions get GOAWAY and the drain time, and what is left is closed.
     pub async fn run(self, shutdown: Shutdown) {
         let Self { context, endpoint, listeners, routes, certificates: _, watcher, metrics } = self;
+        // Tasks end with this future, even if it is dropped.
+        let _stop = context.stop.clone().drop_guard();
         for (index, upstream) in context.dialer.upstreams().iter().enumerate() {
             context.spawn(upstream::keep(context.clone(), index, upstream.clone()));
         }
-        let http = process::serve_http(listeners, routes, &context.settings.http, &shutdown);
+        // HTTP tells that the relay is not ready for as long as sessions drain.
+        let edge = Shutdown::new(limit::HTTP_GRACE);
+        let http = process::serve_http(listeners, routes, &context.settings.http, &edge);
         let serve = async {
             tokio::select! {
                 () = accept(&context, &endpoint) => {}
                 () = drain(&context, &endpoint, &shutdown) => {}
             }
+            edge.begin();
         };
         tokio::select! {
             _ = async { tokio::join!(serve, http) } => {}

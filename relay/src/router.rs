@@ -145,13 +145,17 @@ impl Router {
         let mut sources: Vec<Source> = Vec::new();
         let offers = table.offers.get(track).into_iter().flatten();
         sources.extend(offers.rev().map(|(_, source)| source.clone()));
-        let mut announced: Vec<_> =
-            table.announcements.iter().filter(|(namespace, _)| namespace.is_prefix_of(&track.namespace)).collect();
-        announced.sort_by_key(|(namespace, _)| std::cmp::Reverse(namespace.fields().len()));
-        let sessions =
-            announced.into_iter().flat_map(|(_, sessions)| sessions.iter().rev().map(|(_, session)| session));
-        let upstreams = table.upstreams.iter().flatten();
-        sources.extend(sessions.chain(upstreams).map(|session| Source { session: session.clone(), offered: None }));
+        let fields = track.namespace.fields();
+        let prefixes =
+            (0..=fields.len()).rev().filter_map(|length| Namespace::new(fields[..length].iter().cloned()).ok());
+        let announced = prefixes.filter_map(|prefix| table.announcements.get(&prefix));
+        let sessions = announced.flat_map(|sessions| sessions.iter().rev().map(|(_, session)| session));
+        for session in sessions.chain(table.upstreams.iter().flatten()) {
+            // A configured upstream also announces, and a publisher may announce several prefixes: each is asked once.
+            if !sources.iter().any(|source| source.offered.is_none() && source.session.same(session)) {
+                sources.push(Source { session: session.clone(), offered: None });
+            }
+        }
         sources.retain(|source| !source.session.is_closed());
         sources
     }

@@ -32,6 +32,8 @@ pub struct RelaySettings {
     pub limit: LimitSettings,
     /// Milliseconds an upstream subscription outlives its last viewer.
     pub linger_ms: u64,
+    /// Milliseconds that viewers of a track whose publisher was lost are kept while the relay looks for another.
+    pub resume_ms: u64,
     /// Milliseconds that sessions get to leave after GOAWAY before they are closed.
     pub drain_ms: u64,
     /// HTTP over TCP.
@@ -117,6 +119,7 @@ impl Default for RelaySettings {
             slow_viewer: SlowViewerSettings::default(),
             limit: LimitSettings::default(),
             linger_ms: 5_000,
+            resume_ms: 30_000,
             drain_ms: 5_000,
             http: HttpSettings::default(),
             log: LogSettings::default(),
@@ -153,6 +156,11 @@ impl RelaySettings {
     /// How long an upstream subscription outlives its last viewer.
     pub(crate) fn linger(&self) -> Duration {
         Duration::from_millis(self.linger_ms)
+    }
+
+    /// How long viewers of a lost track are kept.
+    pub(crate) fn resume(&self) -> Duration {
+        Duration::from_millis(self.resume_ms)
     }
 
     /// How long sessions get to leave after GOAWAY.

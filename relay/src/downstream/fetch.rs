@@ -3,12 +3,13 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use fanout::{FetchRange, GroupAnswer, GroupSource, NoObserver, serve_fetch};
+use fanout::{FetchRange, GroupAnswer, GroupLog, GroupSource, NoObserver, serve_fetch};
 use moqt::{FullTrackName, Location, Properties, RequestErrorCode};
 use transport::IncomingFetch;
 
 use super::subscribe::{DEFAULT_PRIORITY, default_priority};
 use crate::cache::GroupKey;
+use crate::limit;
 use crate::metric;
 use crate::relay::Context;
 use crate::track::{Refusal, Track};
@@ -38,7 +39,8 @@ pub(super) async fn serve(context: Arc<Context>, mut request: IncomingFetch) {
     let subscriber = request.parameters.subscriber_priority.unwrap_or(DEFAULT_PRIORITY);
     let range = FetchRange { start: request.start, end, order: request.order, default_priority: publisher };
     let fill = request.parameters.fill_timeout.map(|budget| Instant::now() + budget);
-    let source = TrackGroups { context, name: request.track.clone(), track: opened.track.clone(), fill };
+    let Wanted { track: name, hops, .. } = wanted;
+    let source = TrackGroups { context, name, track: opened.track.clone(), hops, fill };
     let priority = transport::stream_priority(subscriber, publisher, 0);
     match request.accept(end_of_track, end, opened.properties.clone(), priority).await {
         Ok(writer) => {
@@ -115,17 +117,49 @@ pub(crate) struct TrackGroups {
     pub(crate) name: FullTrackName,
     /// Its live log, if it is open.
     pub(crate) track: Option<Arc<Track>>,
+    /// Relays the request came through.
+    pub(crate) hops: Vec<u64>,
     /// When asking upstream must stop (FILL_TIMEOUT); `None` = no limit but the request timeout.
     pub(crate) fill: Option<Instant>,
 }
 
+impl TrackGroups {
+    /// The group, if the live log has it, or is about to have it from the joining FETCH.
+    async fn live_group(&self, id: u64) -> Option<Arc<GroupLog>> {
+        let log = &self.track.as_ref()?.log;
+        let arriving = async {
+            tokio::select! {
+                biased;
+                group = log.wait_for(|log| log.group(id)) => Some(group),
+                () = log.head_settled(id) => None,
+            }
+        };
+        tokio::time::timeout(limit::HEAD_WAIT, arriving).await.ok().flatten()
+    }
+}
+
+impl TrackGroups {
+    /// The group in the live log; one whose head is still on its way is waited for.
+    async fn live(&self, id: u64) -> Option<Arc<GroupLog>> {
+        let track = self.track.as_ref()?;
+        if track.largest().is_none_or(|largest| largest.group != id) {
+            return track.log.group(id);
+        }
+        tokio::select! {
+            biased;
+            group = track.log.wait_for(|log| log.group(id)) => Some(group),
+            () = track.log.head_settled(id) => track.log.group(id),
+        }
+    }
+}
+
 impl GroupSource for TrackGroups {
     async fn group(&self, id: u64, _last: u64) -> GroupAnswer {
-        if let Some(group) = self.track.as_ref().and_then(|track| track.log.group(id)) {
+        if let Some(group) = self.live_group(id).await {
             return GroupAnswer::Found(group);
         }
         let key = GroupKey { track: self.name.clone(), group: id };
-        let load = upstream::fetch_group(self.context.clone(), self.name.clone(), id);
+        let load = upstream::fetch_group(self.context.clone(), self.name.clone(), id, &self.hops);
         let left = self.fill.map_or(Duration::MAX, |at| at.saturating_duration_since(Instant::now()));
         if left.is_zero() {
             return match self.context.cache.get(&key).await {

@@ -5,13 +5,13 @@ use std::time::Instant;
 
 use moqt::{FullTrackName, Parameters, RequestErrorCode};
 use tokio::task::JoinSet;
-use transport::{IncomingPrefix, IncomingPublish, PrefixEvent, Session};
+use transport::{IncomingPrefix, IncomingPublish, NamespaceWriter, PrefixEvent, Session};
 
 use super::subscribe;
 use crate::limit;
 use crate::relay::Context;
 use crate::router::Source;
-use crate::upstream::OfferedTrack;
+use crate::upstream::offered;
 
 /// Takes an offered track: accepted with forward off, switched on by the first viewer.
 pub(super) async fn serve(context: Arc<Context>, session: Session, request: IncomingPublish) {
@@ -22,12 +22,12 @@ pub(super) async fn serve(context: Arc<Context>, session: Session, request: Inco
     session.connection().set_max_incoming_uni(limit::PUBLISHER_STREAMS);
     let track = request.track.clone();
     let off = Parameters { forward: Some(false), ..Parameters::default() };
-    let offered = Arc::new(OfferedTrack::new(request.accept(off)));
-    let source = Source { session: session.clone(), offered: Some(offered.clone()) };
+    let (offered, holder) = offered(request.accept(off));
+    let source = Source { session: session.clone(), offered: Some(Arc::new(offered)) };
     match context.router.offer(track.clone(), source) {
         Ok(_registration) => {
             tracing::info!(%track, peer = %session.connection().info().peer, "track offered");
-            offered.ended().await;
+            holder.run().await;
         }
         Err(error) => tracing::warn!(%track, %error, "offered track dropped"),
     }
@@ -36,21 +36,26 @@ pub(super) async fn serve(context: Arc<Context>, session: Session, request: Inco
 /// SUBSCRIBE_TRACKS: offers every track under the prefix, except the subscriber's own, until it leaves.
 pub(super) async fn offer_all(context: Arc<Context>, session: Session, request: IncomingPrefix) {
     let forward = request.parameters.forward.unwrap_or(true);
+    let hops = request.parameters.hops.clone();
     let mut writer = request.accept();
     let mut offers = JoinSet::new();
+    let spawn = |offers: &mut JoinSet<()>, writer: &NamespaceWriter, track: FullTrackName| {
+        if offers.len() < limit::SESSION_TASKS {
+            offers.spawn(offer(context.clone(), session.clone(), track, forward, hops.clone()));
+        } else {
+            writer.blocked(&track.namespace, track.name);
+        }
+    };
     loop {
         let prefix = writer.prefix().clone();
         let (_registration, known, mut new) = context.router.watch_tracks(&prefix);
         for track in known {
-            offers.spawn(offer(context.clone(), session.clone(), track, forward));
+            spawn(&mut offers, &writer, track);
         }
         loop {
             tokio::select! {
                 track = new.recv() => match track {
-                    Some(track) if offers.len() < limit::SESSION_TASKS => {
-                        offers.spawn(offer(context.clone(), session.clone(), track, forward));
-                    }
-                    Some(track) => writer.blocked(&track.namespace, track.name),
+                    Some(track) => spawn(&mut offers, &writer, track),
                     None => return,
                 },
                 Some(_) = offers.join_next(), if !offers.is_empty() => {}
@@ -68,11 +73,11 @@ pub(super) async fn offer_all(context: Arc<Context>, session: Session, request: 
 }
 
 /// Offers one track to one subscriber and serves it if it is wanted.
-async fn offer(context: Arc<Context>, session: Session, track: FullTrackName, forward: bool) {
+async fn offer(context: Arc<Context>, session: Session, track: FullTrackName, forward: bool, hops: Vec<u64>) {
     if context.router.sources(&track).iter().all(|source| source.session.same(&session)) {
         return;
     }
-    let Ok(viewing) = context.open(&track, &[]) else { return };
+    let Ok(viewing) = context.open(&track, &hops) else { return };
     let Ok(properties) = viewing.ready().await else { return };
     let parameters =
         Parameters { largest_object: viewing.track.largest(), forward: Some(forward), ..Parameters::default() };

@@ -1,7 +1,6 @@
 //! One downstream session from its first byte to its last: requests in, tasks out, all of them ended with the session.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use moqt::{RequestErrorCode, SessionErrorCode};
 use tokio::task::JoinSet;
@@ -33,7 +32,7 @@ pub(crate) async fn serve(context: Arc<Context>, connection: Arc<dyn Connection>
     };
     let _gauge = metric::SessionGauge::new(connection.info().kind);
     let mut tasks = JoinSet::new();
-    let mut draining = false;
+    let (mut draining, mut asking) = (false, true);
     let end = loop {
         tokio::select! {
             biased;
@@ -47,10 +46,10 @@ pub(crate) async fn serve(context: Arc<Context>, connection: Arc<dyn Connection>
                     tracing::error!(%peer, %error, "a request's task failed");
                 }
             }
-            request = session.next_request(), if tasks.len() < limit::SESSION_TASKS => match request {
+            request = session.next_request(), if asking && tasks.len() < limit::SESSION_TASKS => match request {
                 Some(request) => dispatch(&context, &session, request, &mut tasks),
-                // The driver, next in line, says why.
-                None => tokio::time::sleep(Duration::from_millis(10)).await,
+                // The driver says why.
+                None => asking = false,
             },
         }
     };

@@ -8,6 +8,7 @@ use fanout::{ServeObserver, ServeSettings, SlowViewerPolicy, SubscriptionSink, r
 use moqt::{GroupOrder, Location, Parameters, Properties, PublishDoneCode, RequestErrorCode, property};
 use transport::{IncomingSubscribe, SubscriptionWriter};
 
+use crate::limit;
 use crate::metric;
 use crate::relay::Context;
 use crate::track::{Refusal, Viewing};
@@ -41,7 +42,8 @@ pub(super) async fn serve(context: Arc<Context>, mut request: IncomingSubscribe)
 
 /// Waits for the track; `None` when the subscriber gave up. RENDEZVOUS_TIMEOUT holds a request that nobody serves yet.
 async fn open(context: &Arc<Context>, request: &mut IncomingSubscribe) -> Result<Option<Viewing>, Refusal> {
-    let deadline = Instant::now() + request.parameters.rendezvous_timeout.unwrap_or(Duration::ZERO);
+    let patience = request.parameters.rendezvous_timeout.unwrap_or(Duration::ZERO);
+    let (deadline, waits) = (Instant::now() + patience, !patience.is_zero());
     let mut changes = context.router.changes();
     loop {
         changes.mark_unchanged();
@@ -54,14 +56,17 @@ async fn open(context: &Arc<Context>, request: &mut IncomingSubscribe) -> Result
         match ready {
             Ok(_) => return Ok(Some(viewing)),
             Err(refusal) if refusal.code == RequestErrorCode::DoesNotExist && !left.is_zero() => {}
+            Err(refusal) if refusal.code == RequestErrorCode::DoesNotExist && waits => {
+                let reason = "no publisher came in the rendezvous time".to_owned();
+                return Err(Refusal { code: RequestErrorCode::Timeout, retry: None, reason });
+            }
             Err(refusal) => return Err(refusal),
         }
         drop(viewing);
         tokio::select! {
-            changed = tokio::time::timeout(left, changes.changed()) => if changed.is_err() {
-                let reason = "no publisher came in the rendezvous time".to_owned();
-                return Err(Refusal { code: RequestErrorCode::Timeout, retry: None, reason });
-            },
+            _ = changes.changed() => {}
+            // A known upstream may have got the track without telling.
+            () = tokio::time::sleep(limit::RENDEZVOUS_RETRY.min(left)) => {}
             () = request.cancelled() => return Ok(None),
         }
     }

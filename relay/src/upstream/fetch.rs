@@ -24,10 +24,11 @@ pub(crate) async fn fetch_group(
     context: Arc<Context>,
     track: FullTrackName,
     group: u64,
+    hops: &[u64],
 ) -> Result<Arc<GroupLog>, FetchFailure> {
     let mut failure = FetchFailure::Unknown;
     for source in context.router.sources(&track) {
-        let parameters = Parameters { hops: vec![context.id], ..Parameters::default() };
+        let parameters = Parameters { hops: context.onward(hops), ..Parameters::default() };
         let whole = Location { group, object: 0 };
         let Ok(reader) = source.session.fetch(track.clone(), whole, whole, parameters) else { continue };
         let fetched = read(&context, reader, group).await;

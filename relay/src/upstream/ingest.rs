@@ -32,13 +32,11 @@ pub(super) async fn feed(
     context: &Arc<Context>,
     track: &Arc<Track>,
     subscription: &mut Subscription,
-    head: Option<FetchReader>,
+    head: Option<(FetchReader, HeadHold)>,
 ) -> IngestEnd {
     let version = subscription.version();
-    let joining = subscription.parameters().largest_object;
     let mut streams = FuturesUnordered::new();
-    let hold = joining.filter(|_| head.is_some()).map(|location| track.log.hold_head(location));
-    let mut head = std::pin::pin!(feed_head(track, head, hold, version));
+    let mut head = std::pin::pin!(feed_head(track, head, version));
     let mut head_done = false;
     loop {
         let full = streams.len() >= limit::INGEST_STREAMS;
@@ -183,11 +181,10 @@ async fn copy(
 /// Reads the joining FETCH into the log; live streams of the group wait until it has ended, however it ends.
 async fn feed_head(
     track: &Arc<Track>,
-    head: Option<FetchReader>,
-    hold: Option<HeadHold>,
+    head: Option<(FetchReader, HeadHold)>,
     version: moqt::Version,
 ) -> Result<(), Stopped> {
-    let Some(mut head) = head else { return Ok(()) };
+    let Some((mut head, hold)) = head else { return Ok(()) };
     let mut target = FetchTarget { log: &track.log, version, current: None };
     let outcome = loop {
         match head.next().await {

@@ -1,6 +1,5 @@
 //! Towards the origin: sessions to configured upstreams, and one subscription per track however many viewers it has.
 
-mod backoff;
 mod dial;
 mod dialer;
 mod fetch;
@@ -11,5 +10,5 @@ mod subscribe;
 pub(crate) use dial::keep;
 pub(crate) use dialer::{Dialer, Upstream};
 pub(crate) use fetch::{FetchFailure, fetch_group};
-pub(crate) use offered::OfferedTrack;
+pub(crate) use offered::{OfferedTrack, offered};
 pub(crate) use subscribe::run;

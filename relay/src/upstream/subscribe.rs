@@ -138,10 +138,13 @@ async fn join(
 async fn use_feed(context: &Arc<Context>, track: &Arc<Track>, feed: Feed) -> Option<Stop> {
     let _gauge = metric::LiveGauge::upstream_subscription();
     let Feed { mut subscription, head, offered } = feed;
-    track.tell_largest(subscription.parameters().largest_object);
+    let joining = subscription.parameters().largest_object;
+    track.tell_largest(joining);
+    // Held before anybody is told that the track is there: viewers wait for the head instead of missing it.
+    let hold = joining.filter(|_| head.is_some()).map(|location| track.log.hold_head(location));
     track.set(TrackState::Live(subscription.properties().clone()));
     let end = tokio::select! {
-        end = ingest::feed(context, track, &mut subscription, head) => end,
+        end = ingest::feed(context, track, &mut subscription, head.zip(hold)) => end,
         () = track.idle(context.settings.linger()) => {
             if let Some(offered) = offered {
                 offered.stop(subscription).await;

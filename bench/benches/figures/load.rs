@@ -1,0 +1,58 @@
+//! One relay, 200 viewers of the clip's video for 60 s: nothing missing, and what it costs.
+
+use std::time::Duration;
+
+use bench::{Failure, Viewer, Watched, demo_track, usage};
+
+use crate::scene::Scene;
+
+const VIEWERS: usize = 200;
+const TIME: Duration = Duration::from_secs(60);
+
+pub(crate) async fn run() -> Result<(), Failure> {
+    let scene = Scene::start(1, 5000).await?;
+    let relay = scene.relays.last().map(|(child, _)| child.id()).ok_or("no relay")?;
+    let track = demo_track("video0")?;
+    let before = usage(relay)?;
+    let mut viewers = Vec::new();
+    for _ in 0..VIEWERS {
+        viewers.push(Viewer::dial(&scene.client, &scene.address()?).await?);
+    }
+    tokio::time::sleep(Duration::from_secs(5)).await;
+    let idle = usage(relay)?;
+    let mut tasks = Vec::new();
+    for viewer in viewers {
+        let track = track.clone();
+        tasks.push(tokio::spawn(async move { viewer.watch(&track, TIME).await }));
+    }
+    let begun = usage(relay)?;
+    tokio::time::sleep(TIME - Duration::from_secs(2)).await;
+    let active = usage(relay)?;
+    let mut total = Watched::default();
+    for task in tasks {
+        let watched = task.await??;
+        total.objects += watched.objects;
+        total.bytes += watched.bytes;
+        total.faults += watched.faults;
+        total.missing_groups += watched.missing_groups;
+        total.longest_gap = total.longest_gap.max(watched.longest_gap);
+    }
+    let after = usage(relay)?;
+    let cpu = (after.cpu - begun.cpu).as_secs_f64();
+    let gigabytes = total.bytes as f64 / 1e9;
+    println!("{VIEWERS} viewers for {TIME:?}: {} frames, {gigabytes:.2} GB", total.objects);
+    println!("  missing or out of order       {} frames, {} groups", total.faults, total.missing_groups);
+    println!("  longest gap between frames    {:.0?}", total.longest_gap);
+    println!(
+        "  relay CPU                     {:.1} % of a core, {:.2} CPU-s/GB",
+        cpu / TIME.as_secs_f64() * 100.0,
+        cpu / gigabytes
+    );
+    let per_viewer = |rss: u64| rss.saturating_sub(before.rss) / VIEWERS as u64 / 1024;
+    println!(
+        "  relay RSS per viewer          idle {} KiB, active {} KiB",
+        per_viewer(idle.rss),
+        per_viewer(active.rss)
+    );
+    if total.faults + total.missing_groups > 0 { Err("frames were lost".into()) } else { Ok(()) }
+}

@@ -1,0 +1,72 @@
+//! Servers as child processes.
+
+use std::ffi::OsStr;
+use std::net::UdpSocket;
+use std::path::PathBuf;
+use std::process::Stdio;
+
+use tokio::io::{AsyncBufReadExt, BufReader};
+use tokio::process::Command;
+
+/// A server of this workspace, killed when dropped.
+#[derive(Debug)]
+pub struct Child {
+    process: tokio::process::Child,
+}
+
+impl Child {
+    /// Starts `target/release/NAME`; its log goes to this process's standard error.
+    ///
+    /// # Errors
+    /// The binary is missing: `cargo build --release` makes it.
+    pub fn start<S: AsRef<OsStr>>(name: &str, arguments: &[S]) -> std::io::Result<Self> {
+        let process = Command::new(binary(name))
+            .args(arguments)
+            .env("EFIR_LOG__LEVEL", "error")
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .kill_on_drop(true)
+            .spawn()
+            .map_err(|error| std::io::Error::other(format!("{name}: {error} (run `cargo build --release` first)")))?;
+        Ok(Self { process })
+    }
+
+    /// The first line the server prints.
+    ///
+    /// # Errors
+    /// It printed none.
+    pub async fn line(&mut self) -> std::io::Result<String> {
+        let stdout =
+            self.process.stdout.take().ok_or_else(|| std::io::Error::other("standard output was read before"))?;
+        let mut line = String::new();
+        BufReader::new(stdout).read_line(&mut line).await?;
+        if line.is_empty() { Err(std::io::Error::other("server ended without a word")) } else { Ok(line) }
+    }
+
+    /// The process id; 0 once it has ended.
+    pub fn id(&self) -> u32 {
+        self.process.id().unwrap_or_default()
+    }
+
+    /// Kills it without a chance to say goodbye, and waits until it is gone.
+    ///
+    /// # Errors
+    /// The system refused.
+    pub async fn kill(&mut self) -> std::io::Result<()> {
+        self.process.kill().await
+    }
+}
+
+fn binary(name: &str) -> PathBuf {
+    let target = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../target");
+    let target = option_env!("CARGO_TARGET_DIR").map_or(target, PathBuf::from);
+    target.join("release").join(name)
+}
+
+/// A UDP port that was free a moment ago.
+///
+/// # Errors
+/// The system has none left.
+pub fn free_port() -> std::io::Result<u16> {
+    Ok(UdpSocket::bind(("127.0.0.1", 0))?.local_addr()?.port())
+}
