@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use certs::hash_from_hex;
 use futures_util::future::select_all;
 use moqt::{Parameters, SessionErrorCode};
-use process::Shutdown;
+use process::{Backoff, Shutdown};
 use tokio::{
     task::JoinSet,
     time::{Instant, sleep, timeout},
@@ -16,7 +16,6 @@ use transport::{
 };
 
 use crate::{
-    backoff::Backoff,
     limit::{
         DIAL_DELAY, DIAL_DELAY_MAX, DIAL_TIMEOUT, HEALTHY_AFTER, MAX_REDIRECTS, MAX_RETIRING, MIGRATION_TIME,
         SESSION_REQUESTS,

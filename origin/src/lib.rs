@@ -13,7 +13,6 @@
 //! | `origin` | the wiring |
 
 mod admin;
-mod backoff;
 mod catalog;
 mod dial;
 mod ingest;

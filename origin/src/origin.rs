@@ -1,11 +1,11 @@
 //! The wiring of an origin, in order, and nothing else.
 
-use std::{io, net::SocketAddr, path::PathBuf, sync::Arc};
+use std::{fs::File, io, net::SocketAddr, path::PathBuf, sync::Arc};
 
 use certs::{CertificateError, CertificateHash, CertificateStore, Watcher};
 use fanout::MemoryBudget;
-use process::{HttpSettings, Metrics, SettingsError, SettingsOrigin, Shutdown, serve_http};
-use tokio::{net::TcpListener, task::JoinSet};
+use process::{CLOSE_MARGIN, HttpSettings, Metrics, SettingsError, SettingsOrigin, Shutdown, serve_http};
+use tokio::{net::TcpListener, task::JoinSet, time::timeout};
 use transport::{BindError, ClientEndpoint, ClientSettings, ConnectionSettings, EndpointSettings, ServerEndpoint};
 
 use crate::{
@@ -23,8 +23,16 @@ use crate::{
 #[derive(Debug, thiserror::Error)]
 pub enum OriginError {
     /// The settings contradict themselves.
-    #[error(transparent)]
+    #[error("{0}")]
     Settings(#[from] SettingsError),
+    /// A source file cannot be read.
+    #[error("cannot open {}", path.display())]
+    Source {
+        /// The file as configured.
+        path: PathBuf,
+        /// The operating system's reason.
+        source: io::Error,
+    },
     /// There is no usable certificate.
     #[error(transparent)]
     Certificate(#[from] CertificateError),
@@ -79,6 +87,11 @@ impl Origin {
                     &format!("broadcasts.{index}.source"),
                     "standard input feeds another broadcast already",
                 ));
+            }
+            if let SourceSettings::File { path, .. } = &broadcast.source {
+                // Here, where the operator sees it, and not when the first viewer comes.
+                let opened = File::open(path);
+                opened.map_err(|source| OriginError::Source { path: path.clone(), source })?;
             }
             let made = Broadcast::new(&broadcast, retain, budget.clone());
             if !publications.add(made.clone()) {
@@ -158,8 +171,8 @@ impl Origin {
         for (source, publisher) in sources {
             background.spawn(ingest::run(source, publisher));
         }
-        if let Some((store, mut watcher)) = certificates {
-            tracing::info!(?addresses, hash = certs::hash_to_hex(&store.hashes()[0]), "serving");
+        if let Some((_, mut watcher)) = certificates {
+            tracing::info!(?addresses, "serving");
             publish_hashes(&mut watcher, hash_directory, &addresses);
             background.spawn(async move { match watcher.run().await {} });
         }
@@ -173,6 +186,7 @@ impl Origin {
                 serve_http(vec![listener], router, &HttpSettings::default(), &shutdown).await;
             });
         }
+        let client = links.first().map(|link| link.client.clone());
         for link in links {
             sessions.spawn(link.run(shutdown.clone()));
         }
@@ -182,9 +196,16 @@ impl Origin {
         shutdown.begun().await;
         while sessions.join_next().await.is_some() {}
         background.shutdown().await;
-        if let Some(endpoint) = endpoint {
-            endpoint.wait_idle().await;
-        }
+        // Peers get a moment to hear the end; who does not answer is not waited for.
+        let heard = async {
+            if let Some(endpoint) = endpoint {
+                endpoint.wait_idle().await;
+            }
+            if let Some(client) = client {
+                client.wait_idle().await;
+            }
+        };
+        let _ = timeout(CLOSE_MARGIN / 2, heard).await;
     }
 }
 

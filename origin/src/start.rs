@@ -7,8 +7,8 @@ use crate::{Arguments, Origin, OriginError, Settings, describe_metrics};
 /// Why the command does not start.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
-    /// The settings cannot be used.
-    #[error(transparent)]
+    /// The settings cannot be used. Named as the cause too: it decides the exit code.
+    #[error("{0}")]
     Settings(#[from] SettingsError),
     /// Logs cannot be set up.
     #[error(transparent)]
@@ -17,7 +17,7 @@ pub enum StartError {
     #[error(transparent)]
     Metrics(#[from] MetricsError),
     /// The origin does not start.
-    #[error(transparent)]
+    #[error("{0}")]
     Origin(#[from] OriginError),
 }
 

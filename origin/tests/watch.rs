@@ -210,6 +210,19 @@ async fn a_file_played_once_ends_with_the_end_of_its_tracks() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_source_without_tracks_keeps_nobody_waiting() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("text.mp4");
+    std::fs::write(&file, "this is no video file, whatever its name says").unwrap();
+    let origin = Running::start(settings(SourceSettings::File { path: file, once: false })).await;
+    let viewer = origin.viewer().await;
+    let start = std::time::Instant::now();
+    let answer = patiently(viewer.session.subscribe(track("catalog"), Parameters::default())).await;
+    assert_eq!(refusal(answer), RequestErrorCode::DoesNotExist);
+    assert!(start.elapsed().as_secs() < 5);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn viewers_are_asked_to_leave_and_left_at_the_deadline() {
     let mut origin = Running::start(settings(sample())).await;
     let viewer = origin.viewer().await;

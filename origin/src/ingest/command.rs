@@ -10,9 +10,10 @@ use tokio::{
     time::{Instant, sleep, timeout},
 };
 
+use process::Backoff;
+
 use super::{IngestError, PipeSource, Source, pump};
 use crate::{
-    backoff::Backoff,
     limit::{COMMAND_STOP_GRACE, HEALTHY_AFTER, RESTART_DELAY, RESTART_DELAY_MAX},
     metric,
     publish::Publisher,

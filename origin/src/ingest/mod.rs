@@ -72,7 +72,7 @@ pub(crate) async fn run(source: SourceSettings, mut publisher: Publisher) {
             match on_demand(&command, paced, linger, &mut publisher).await {}
         }
     };
-    publisher.end();
+    publisher.finish();
     match outcome {
         Ok(()) => tracing::info!(broadcast = %publisher.namespace(), "the source has ended"),
         Err(error) => {

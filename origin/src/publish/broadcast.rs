@@ -98,7 +98,7 @@ impl Broadcast {
 
     /// Whether a viewer would be served: the source has told its tracks, or waits for viewers to do so.
     pub(crate) fn is_ready(&self) -> bool {
-        self.on_demand || self.tracks.borrow().is_some()
+        self.on_demand || self.tracks.borrow().as_ref().is_some_and(|tracks| !tracks.is_empty())
     }
 
     /// The tracks, now and whenever they change.
@@ -125,7 +125,8 @@ pub(crate) struct Publisher {
     timeline: Timeline,
     infos: Vec<TrackInfo>,
     tracks: HashMap<u32, (Arc<Track>, bool)>,
-    catalogs: Vec<Arc<Track>>,
+    /// By name; they live through a change of tracks, which is a new group of theirs.
+    catalogs: HashMap<&'static str, Arc<Track>>,
 }
 
 impl Publisher {
@@ -137,7 +138,7 @@ impl Publisher {
             timeline: Timeline::new(),
             infos: Vec::new(),
             tracks: HashMap::new(),
-            catalogs: Vec::new(),
+            catalogs: HashMap::new(),
         }
     }
 
@@ -152,7 +153,7 @@ impl Publisher {
     }
 
     /// Takes the tracks of the source, once per run. The same tracks as in the last run go on; others
-    /// replace them, with a new catalog.
+    /// replace them, and the catalog says so.
     pub(crate) fn tracks(&mut self, infos: Vec<TrackInfo>) -> Result<(), PublishError> {
         match infos.len() {
             0 => return Err(PublishError::NoTracks),
@@ -163,7 +164,7 @@ impl Publisher {
         self.cutter.restart(&order);
         self.timeline.tracks(&infos);
         if infos != self.infos {
-            self.end();
+            self.tracks.values().for_each(|(track, _)| track.end());
             self.replace(&infos)?;
             self.infos = infos;
         }
@@ -187,13 +188,15 @@ impl Publisher {
             self.tracks.insert(info.id, (track, info.kind.is_video()));
             entries.push(CatalogEntry { name, info });
         }
-        self.catalogs.clear();
         for (name, document) in catalog::documents(&entries, packaging, unix_milliseconds()) {
-            let track = self.track(name, Packager::Document, CATALOG_PRIORITY)?;
+            let track = match self.catalogs.get(name) {
+                Some(track) => track.clone(),
+                None => self.track(name, Packager::Document, CATALOG_PRIORITY)?,
+            };
             track.begin(self.cutter.ids().take(), document_frame(document))?;
             track.complete();
             set.insert(track.name().clone(), track.clone());
-            self.catalogs.push(track);
+            self.catalogs.insert(name, track);
         }
         self.broadcast.tracks.send_replace(Some(Arc::new(set)));
         Ok(())
@@ -242,10 +245,20 @@ impl Publisher {
         self.catalogs.clear();
     }
 
+    /// The source is over for good. Who waits for tracks that were never told need not wait longer.
+    pub(crate) fn finish(&mut self) {
+        self.end();
+        self.broadcast.tracks.send_if_modified(|tracks| {
+            let untold = tracks.is_none();
+            tracks.get_or_insert_default();
+            untold
+        });
+    }
+
     /// Ends all tracks: viewers get what is kept, and then the end.
-    pub(crate) fn end(&mut self) {
+    fn end(&mut self) {
         let media = self.tracks.values().map(|(track, _)| track);
-        media.chain(&self.catalogs).for_each(|track| track.end());
+        media.chain(self.catalogs.values()).for_each(|track| track.end());
     }
 }
 
@@ -257,4 +270,86 @@ fn document_frame(payload: Bytes) -> Frame {
 fn unix_milliseconds() -> u64 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::{audio, audio_frame, video, video_frame};
+
+    fn publisher() -> (Arc<Broadcast>, Publisher) {
+        let retain = RetainSettings::default();
+        let settings = BroadcastSettings::default();
+        let broadcast = Broadcast::new(&settings, retain, MemoryBudget::new(retain.total_bytes));
+        (broadcast.clone(), Publisher::new(broadcast))
+    }
+
+    async fn found(broadcast: &Broadcast, name: &str) -> Arc<Track> {
+        match broadcast.track(&TrackName::new(name.to_owned()).unwrap()).await {
+            Lookup::Found(track) => track,
+            other => panic!("{name}: {other:?}"),
+        }
+    }
+
+    #[tokio::test]
+    async fn another_run_with_the_same_tracks_goes_on_in_them() {
+        let (broadcast, mut publisher) = publisher();
+        let infos = vec![video(1, 30), audio(2, 48_000)];
+        publisher.tracks(infos.clone()).unwrap();
+        publisher.frame(video_frame(1, 0, 1, true)).unwrap();
+        publisher.frame(audio_frame(2, 0, 1024)).unwrap();
+        let (track, catalog) = (found(&broadcast, "video0").await, found(&broadcast, "catalog").await);
+        let (before, told) = (track.largest().unwrap(), catalog.largest().unwrap());
+        assert_eq!(found(&broadcast, "audio0").await.largest(), Some(before), "same group, same first object");
+
+        publisher.restart();
+        publisher.tracks(infos).unwrap();
+        publisher.frame(video_frame(1, 0, 1, true)).unwrap();
+        assert_eq!(track.largest().unwrap().group, before.group + 1);
+        assert!(!track.has_ended());
+        assert_eq!(catalog.largest(), Some(told), "nothing new to tell");
+    }
+
+    #[tokio::test]
+    async fn other_tracks_replace_the_old_ones_and_the_catalog_tells() {
+        let (broadcast, mut publisher) = publisher();
+        publisher.tracks(vec![video(1, 30), audio(2, 48_000)]).unwrap();
+        publisher.frame(video_frame(1, 0, 1, true)).unwrap();
+        let (track, catalog) = (found(&broadcast, "video0").await, found(&broadcast, "catalog").await);
+        let told = catalog.largest().unwrap();
+
+        publisher.restart();
+        publisher.tracks(vec![video(1, 90_000)]).unwrap();
+        publisher.frame(video_frame(1, 0, 3000, true)).unwrap();
+        assert!(track.has_ended() && !catalog.has_ended());
+        assert!(catalog.largest().unwrap().group > told.group);
+        let replacement = found(&broadcast, "video0").await;
+        assert!(replacement.largest().unwrap().group > track.largest().unwrap().group);
+        let name = TrackName::new("audio0".to_owned()).unwrap();
+        assert!(matches!(broadcast.track(&name).await, Lookup::Missing));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_source_that_waits_or_is_stopped_has_no_tracks() {
+        let (broadcast, mut publisher) = publisher();
+        let name = TrackName::new("video0".to_owned()).unwrap();
+        assert!(matches!(broadcast.track(&name).await, Lookup::NotYet));
+        publisher.tracks(vec![video(1, 30)]).unwrap();
+        let track = found(&broadcast, "video0").await;
+        publisher.pause();
+        assert!(track.has_ended(), "whoever just took it is told");
+        assert!(matches!(broadcast.track(&name).await, Lookup::NotYet));
+        publisher.finish();
+        assert!(matches!(broadcast.track(&name).await, Lookup::Missing));
+    }
+
+    #[test]
+    fn input_that_cannot_be_published_is_refused() {
+        let (_, mut publisher) = publisher();
+        assert!(matches!(publisher.tracks(Vec::new()), Err(PublishError::NoTracks)));
+        let many = (0..=MAX_TRACKS as u32).map(|id| video(id, 30)).collect();
+        assert!(matches!(publisher.tracks(many), Err(PublishError::TooManyTracks(_))));
+        publisher.tracks(vec![video(1, 30)]).unwrap();
+        assert!(matches!(publisher.frame(video_frame(9, 0, 1, true)), Err(PublishError::UnknownTrack(9))));
+    }
 }
