@@ -28,13 +28,16 @@ mod webtransport;
 
 pub use address::{Address, AddressError, Scheme};
 pub use connection::{
-    BidiStream, BoxFuture, CANCELLED, Connection, ConnectionError, ConnectionInfo, ConnectionStats, DatagramError, ReadError, RecvStream,
-    SendStream, Side, TransportKind, WriteError, read_chunk, stopped, write_all, write_all_chunks,
+    BidiStream, BoxFuture, CANCELLED, Connection, ConnectionError, ConnectionInfo, ConnectionStats, DatagramError,
+    ReadError, RecvStream, SendStream, Side, TransportKind, WriteError, read_chunk, stopped, write_all,
+    write_all_chunks,
 };
-pub use endpoint::{AcceptError, Accepted, BindError, ClientEndpoint, ClientSettings, DialError, EndpointSettings, Incoming, ServerEndpoint};
+pub use endpoint::{
+    AcceptError, Accepted, BindError, ClientEndpoint, ClientSettings, DialError, EndpointSettings, Incoming,
+    ServerEndpoint,
+};
 pub use http3::{HttpBody, HttpService};
 pub use priority::{CONTROL_PRIORITY, MAX_GROUP_RANK, REQUEST_PRIORITY, stream_priority};
-pub use tls::{ConnectionSettings, TlsError, TrustSettings};
 pub use session::{
     Driver, FetchReader, FetchWriter, FetchedObject, GoAwayNotice, IncomingFetch, IncomingNamespace, IncomingPrefix,
     IncomingPublish, IncomingRequest, IncomingSubscribe, IncomingTrackStatus, Joined, NamespaceEvent, NamespaceHold,
@@ -42,3 +45,4 @@ pub use session::{
     SessionSettings, StartError, StreamFailure, SubgroupFields, SubgroupReader, SubgroupWriter, Subscription,
     SubscriptionEvent, SubscriptionWriter, TrackEvent, TracksReader, start,
 };
+pub use tls::{ConnectionSettings, TlsError, TrustSettings};

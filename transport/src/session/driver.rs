@@ -11,14 +11,17 @@ use futures_util::future::{Either, select};
 use futures_util::stream::FuturesUnordered;
 use moqt::session::RequestKey;
 use moqt::{ProtocolError, SessionErrorCode};
-use tokio::sync::mpsc;
-use tokio::time::{Instant, sleep_until, timeout};
+use tokio::time::{Instant, sleep, sleep_until, timeout};
 
 use super::error::SessionError;
-use super::shared::{DataEvent, Outgoing, Shared};
-use super::streams;
-use crate::connection::{BidiStream, BoxFuture, ConnectionError, RecvStream, SendStream, read_chunk, write_all};
 use super::limit;
+use super::outbox::{OutboxReceiver, Outgoing};
+use super::shared::{DataEvent, Shared};
+use super::streams;
+use crate::connection::{
+    BidiStream, BoxFuture, ConnectionError, ReadError, RecvStream, SendStream, WriteError, read_chunk, write_all,
+    write_all_chunks,
+};
 
 /// Moves one session; resolves to why it ended. The caller polls or spawns it; nothing else runs behind the caller.
 ///
@@ -124,11 +127,17 @@ async fn wait_until(deadline: Option<Instant>) {
 
 /// Starts the streams of requests that were made since the last look.
 fn open_requests(shared: &Arc<Shared>, requests: &mut FuturesUnordered<BoxFuture<'static, ()>>) {
-    let opens: Vec<_> = shared.lock().opens.drain(..).collect();
+    let opens = std::mem::take(&mut shared.lock().opens);
     for (key, outgoing) in opens {
         let shared = shared.clone();
         requests.push(Box::pin(async move {
-            if let Ok(stream) = shared.connection.open_bidi().await {
+            let opened = tokio::select! {
+                biased;
+                // Given up before the peer let the stream be opened: nobody needs to know.
+                _ = outgoing.interrupted() => return,
+                opened = shared.connection.open_bidi() => opened,
+            };
+            if let Ok(stream) = opened {
                 serve_request(shared, key, stream, outgoing).await;
             }
         }));
@@ -137,19 +146,13 @@ fn open_requests(shared: &Arc<Shared>, requests: &mut FuturesUnordered<BoxFuture
 
 /// Registers a request stream of the peer and starts reading it.
 fn accept_request(shared: &Arc<Shared>, stream: BidiStream, requests: &mut FuturesUnordered<BoxFuture<'static, ()>>) {
-    let (sender, outgoing) = mpsc::channel(limit::REQUEST_WRITE_QUEUE);
-    let key = shared.with(|state| {
-        let key = state.machine.accept_request();
-        state.slots.entry(key).or_default().outgoing = Some(sender);
-        Ok(key)
-    });
-    if let Some(key) = key {
+    if let Some((key, outgoing)) = shared.with(|state| Ok(state.accept_request())) {
         requests.push(Box::pin(serve_request(shared.clone(), key, stream, outgoing)));
     }
 }
 
 /// Reads and writes one request stream until both halves are done.
-async fn serve_request(shared: Arc<Shared>, key: RequestKey, stream: BidiStream, outgoing: mpsc::Receiver<Outgoing>) {
+async fn serve_request(shared: Arc<Shared>, key: RequestKey, stream: BidiStream, outgoing: OutboxReceiver) {
     let (mut send, mut recv) = stream;
     send.set_priority(limit::REQUEST_STREAM_PRIORITY);
     let stop = {
@@ -183,7 +186,11 @@ enum WriteEnd {
 
 async fn read_request(shared: &Arc<Shared>, key: RequestKey, recv: &mut dyn RecvStream) {
     loop {
-        match read_chunk(recv, limit::READ_BYTES).await {
+        if let Some(events) = shared.events(key) {
+            // An application that is behind with its events holds the peer back. One that left leaves the rest to the machine.
+            let _ = events.reserve_many(limit::EVENTS_PER_READ).await;
+        }
+        match read_chunk(recv, limit::REQUEST_READ_BYTES).await {
             Ok(Some(bytes)) => {
                 shared.with(|state| state.machine.handle_request(key, bytes));
             }
@@ -191,7 +198,7 @@ async fn read_request(shared: &Arc<Shared>, key: RequestKey, recv: &mut dyn Recv
                 shared.with(|state| state.machine.handle_request_fin(key));
                 return;
             }
-            Err(crate::connection::ReadError::Reset(code)) => {
+            Err(ReadError::Reset(code)) => {
                 shared.with(|state| {
                     state.machine.handle_request_reset(key, code);
                     Ok(())
@@ -208,46 +215,70 @@ async fn write_request(
     shared: &Arc<Shared>,
     key: RequestKey,
     send: &mut dyn SendStream,
-    mut outgoing: mpsc::Receiver<Outgoing>,
+    outgoing: OutboxReceiver,
 ) -> WriteEnd {
     let mut stopped = false;
     loop {
-        let next = if stopped {
-            outgoing.recv().await
-        } else {
-            let receive = std::pin::pin!(outgoing.recv());
-            let stop = std::pin::pin!(crate::connection::stopped(send));
-            match select(receive, stop).await {
-                Either::Left((next, _)) => next,
-                Either::Right((None, _)) => return WriteEnd::Gone,
-                Either::Right((Some(code), _)) => {
+        let stop =
+            async { if stopped { std::future::pending().await } else { crate::connection::stopped(send).await } };
+        let next = tokio::select! {
+            biased;
+            next = outgoing.next() => next,
+            code = stop => match code {
+                Some(code) => {
                     stopped = true;
-                    shared.with(|state| {
-                        state.machine.handle_request_stopped(key, code);
-                        Ok(())
-                    });
+                    peer_stopped(shared, key, code);
                     continue;
                 }
-            }
+                None => return WriteEnd::Gone,
+            },
         };
-        match next {
-            // A stopped stream takes no more bytes; the machine's reset or end is still to come.
-            Some(Outgoing::Bytes { .. }) if stopped => {}
-            Some(Outgoing::Bytes { bytes, fin }) => {
-                if !bytes.is_empty() && write_all(send, bytes).await.is_err() {
-                    continue;
+        let (mut chunks, fin) = match next {
+            Outgoing::Write { chunks, fin } => (chunks, fin),
+            Outgoing::Reset(code) => return reset(send, code),
+        };
+        // A stopped stream takes no more bytes; the machine's reset or end is still to come.
+        if !stopped {
+            // The last word has no handle behind it that could give it up.
+            let patience =
+                async { if fin { sleep(limit::REQUEST_LINGER).await } else { std::future::pending().await } };
+            let written = tokio::select! {
+                biased;
+                code = outgoing.interrupted() => return reset(send, code),
+                written = write_all_chunks(send, &mut chunks) => written,
+                () = patience => return WriteEnd::Gone,
+            };
+            match written {
+                Ok(()) => {}
+                Err(WriteError::Stopped(code)) => {
+                    stopped = true;
+                    peer_stopped(shared, key, code);
                 }
-                if fin {
-                    let _ = send.finish();
-                    return WriteEnd::Finished;
-                }
+                Err(WriteError::Connection(_) | WriteError::Closed) => return WriteEnd::Gone,
             }
-            Some(Outgoing::Reset(code)) => {
-                send.reset(code);
-                return WriteEnd::Reset(code);
-            }
-            None => return WriteEnd::Gone,
         }
+        if fin {
+            let _ = send.finish();
+            return WriteEnd::Finished;
+        }
+    }
+}
+
+fn peer_stopped(shared: &Arc<Shared>, key: RequestKey, code: u64) {
+    shared.with(|state| {
+        state.machine.handle_request_stopped(key, code);
+        Ok(())
+    });
+}
+
+/// Resets with a code, or leaves it to the stream's drop.
+fn reset(send: &mut dyn SendStream, code: Option<u64>) -> WriteEnd {
+    match code {
+        Some(code) => {
+            send.reset(code);
+            WriteEnd::Reset(code)
+        }
+        None => WriteEnd::Gone,
     }
 }
 
@@ -257,19 +288,26 @@ async fn write_control(shared: Arc<Shared>) {
     stream.set_priority(limit::CONTROL_STREAM_PRIORITY);
     loop {
         let next = shared.lock().control.pop_front();
-        match next {
-            Some(bytes) => {
-                if write_all(&mut *stream, bytes).await.is_err() && shared.error().is_none() {
-                    shared.end(SessionError::Protocol(ProtocolError::new(
-                        SessionErrorCode::ProtocolViolation,
-                        "the peer stopped this side's control stream",
-                    )));
-                    return;
-                }
-            }
-            None => shared.control.notified().await,
+        let stopped = match next {
+            Some(bytes) => match write_all(&mut *stream, bytes).await {
+                Ok(()) => false,
+                Err(WriteError::Stopped(_)) => true,
+                // The driver sees the end of the connection, and its reason.
+                Err(WriteError::Connection(_) | WriteError::Closed) => return,
+            },
+            None => tokio::select! {
+                () = shared.control.notified() => false,
+                code = crate::connection::stopped(&mut *stream) => match code {
+                    Some(_) => true,
+                    None => return,
+                },
+            },
+        };
+        if stopped {
+            let reason = "the peer stopped this side's control stream";
+            shared.end(SessionError::Protocol(ProtocolError::new(SessionErrorCode::ProtocolViolation, reason)));
         }
-        if shared.error().is_some() {
+        if shared.has_ended() {
             return;
         }
     }
@@ -285,7 +323,7 @@ fn receive_datagram(shared: &Arc<Shared>, bytes: Bytes) {
                 .subscription_by_alias(datagram.track_alias)
                 .and_then(|key| state.slots.get(&key))
                 .and_then(|slot| slot.data.as_ref());
-            if let Some(data) = data {
+            if let Some(data) = data.filter(|data| data.capacity() > limit::DATAGRAM_HEADROOM) {
                 let _ = data.try_send(DataEvent::Datagram(datagram));
             }
         }

@@ -2,6 +2,7 @@
 
 use moqt::{ProtocolError, RequestError, SessionErrorCode, StreamErrorCode};
 
+use super::shared::Shared;
 use crate::connection::{ConnectionError, ReadError, WriteError};
 
 /// Why a session is over.
@@ -66,7 +67,10 @@ pub enum StreamFailure {
         /// The reader's limit in bytes.
         limit: u64,
     },
-    /// This side already ended the stream.
+    /// The peer did not answer the FETCH within the request timeout.
+    #[error("peer did not answer the fetch in time")]
+    Timeout,
+    /// This side already ended the stream, or the peer dropped the request it belongs to.
     #[error("stream has already ended")]
     Closed,
     /// The session ended first.
@@ -88,19 +92,30 @@ impl SessionError {
 }
 
 impl StreamFailure {
-    pub(crate) fn from_read(error: ReadError, version: moqt::Version) -> Self {
+    pub(crate) fn from_read(error: ReadError, shared: &Shared) -> Self {
         match error {
-            ReadError::Reset(code) => Self::Reset(StreamErrorCode::from_wire(code, version)),
-            ReadError::Connection(error) => Self::Session(SessionError::from_connection(error, version)),
+            ReadError::Reset(code) => Self::Reset(StreamErrorCode::from_wire(code, shared.version)),
+            ReadError::Connection(error) => Self::Session(shared.lost(error)),
             ReadError::Closed => Self::Closed,
         }
     }
 
-    pub(crate) fn from_write(error: WriteError, version: moqt::Version) -> Self {
+    pub(crate) fn from_write(error: WriteError, shared: &Shared) -> Self {
         match error {
-            WriteError::Stopped(code) => Self::Stopped(StreamErrorCode::from_wire(code, version)),
-            WriteError::Connection(error) => Self::Session(SessionError::from_connection(error, version)),
+            WriteError::Stopped(code) => Self::Stopped(StreamErrorCode::from_wire(code, shared.version)),
+            WriteError::Connection(error) => Self::Session(shared.lost(error)),
             WriteError::Closed => Self::Closed,
+        }
+    }
+}
+
+impl From<RequestFailure> for StreamFailure {
+    fn from(failure: RequestFailure) -> Self {
+        match failure {
+            RequestFailure::Refused(error) => Self::Refused(error),
+            RequestFailure::Timeout => Self::Timeout,
+            RequestFailure::Dropped | RequestFailure::NotSent(_) => Self::Closed,
+            RequestFailure::Session(error) => Self::Session(error),
         }
     }
 }

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use moqt::session::{CommandError, PeerRequest, RequestKey, ResolvedToken};
 use moqt::{
-    FullTrackName, GroupOrder, Location, Namespace, Parameters, Properties, RequestErrorCode, StreamErrorCode, TrackAlias,
-    TrackName,
+    FullTrackName, GroupOrder, Location, Namespace, Parameters, Properties, RequestErrorCode, StreamErrorCode,
+    TrackAlias, TrackName,
 };
 use tokio::sync::mpsc;
 
@@ -165,17 +165,14 @@ impl IncomingSubscribe {
     ///
     /// # Errors
     /// The subscriber or the session is gone.
-    pub fn accept(mut self, parameters: Parameters, properties: Properties) -> Result<SubscriptionWriter, SessionError> {
+    pub fn accept(
+        mut self,
+        parameters: Parameters,
+        properties: Properties,
+    ) -> Result<SubscriptionWriter, SessionError> {
         let (shared, key, events) = self.pending.take();
-        let accepted = shared.with(|state| Ok(state.machine.accept_subscribe(key, None, parameters, properties)));
-        match accepted {
-            Some(Ok(alias)) => Ok(SubscriptionWriter::new(shared, key, alias, events)),
-            Some(Err(error)) => {
-                shared.lock().slots.remove(&key);
-                Err(SessionError::Local(error.to_string()))
-            }
-            None => Err(shared.reason()),
-        }
+        let alias = shared.answer(key, |machine| machine.accept_subscribe(key, None, parameters, properties))?;
+        Ok(SubscriptionWriter::new(shared, key, alias, events))
     }
 }
 
@@ -212,17 +209,11 @@ impl IncomingFetch {
         priority: i32,
     ) -> Result<FetchWriter, SessionError> {
         let (shared, key, events) = self.pending.take();
-        let request_id = shared.with(|state| {
-            let accepted = state.machine.accept_fetch(key, end_of_track, end, Parameters::default(), properties);
-            Ok(accepted.ok().and_then(|()| state.machine.request_id(key)))
-        });
-        match request_id.flatten() {
-            Some(request_id) => FetchWriter::open(shared, key, request_id, self.order, priority, events).await,
-            None => {
-                shared.lock().slots.remove(&key);
-                Err(shared.error().unwrap_or_else(|| SessionError::Local("fetch was cancelled".to_owned())))
-            }
-        }
+        let request_id = shared.answer(key, |machine| {
+            machine.accept_fetch(key, end_of_track, end, Parameters::default(), properties)?;
+            machine.request_id(key).ok_or(CommandError::UnknownRequest)
+        })?;
+        FetchWriter::open(RequestGuard::new(shared, key), request_id, self.order, priority, events).await
     }
 }
 
@@ -242,7 +233,9 @@ impl IncomingTrackStatus {
     /// Answers with what SUBSCRIBE_OK would carry.
     pub fn accept(mut self, parameters: Parameters, properties: Properties) {
         let (shared, key, _) = self.pending.take();
-        shared.conclude(key, |machine| machine.accept(key, parameters, properties));
+        // The one that cannot be told has left already.
+        let _ = shared.answer(key, |machine| machine.accept(key, parameters, properties));
+        shared.forget(key);
     }
 }
 
@@ -264,14 +257,21 @@ pub struct IncomingPublish {
 }
 
 impl IncomingPublish {
-    /// Answers PUBLISH_OK with filter, priority and forward state; the track then arrives as on a subscription.
+    /// Answers PUBLISH_OK with filter, priority and forward state; the track then arrives as on a subscription. When the
+    /// publisher left meanwhile, or this side subscribed to the track, the subscription says [`super::TrackEvent::Lost`].
     pub fn accept(mut self, answer: Parameters) -> Subscription {
         let (shared, key, events) = self.pending.take();
-        shared.tell(|machine| machine.accept(key, answer, Properties::default()));
-        shared.aliases.notify_waiters();
+        if let Err(error) = shared.answer(key, |machine| machine.accept(key, answer, Properties::default())) {
+            tracing::debug!(%error, "a published track could not be taken");
+        }
         let guard = RequestGuard::new(shared, key);
         Subscription::new(guard, events, self.data, self.alias, self.parameters, self.properties)
     }
+}
+
+/// Accepts a namespace request, whose answer carries nothing. When the peer has left meanwhile, the handle says so.
+fn accept_bare(shared: &Arc<Shared>, key: RequestKey) {
+    shared.tell(|machine| machine.accept(key, Parameters::default(), Properties::default()));
 }
 
 /// A PUBLISH_NAMESPACE that waits for its answer.
@@ -290,15 +290,15 @@ impl IncomingNamespace {
     /// Accepts the announcement.
     pub fn accept(mut self) -> NamespaceHold {
         let (shared, key, events) = self.pending.take();
-        shared.tell(|machine| machine.accept(key, Parameters::default(), Properties::default()));
-        NamespaceHold { guard: RequestGuard::new(shared, key), events }
+        accept_bare(&shared, key);
+        NamespaceHold { _guard: RequestGuard::new(shared, key), events }
     }
 }
 
 /// An accepted announcement. Dropping it revokes it.
 #[derive(Debug)]
 pub struct NamespaceHold {
-    guard: RequestGuard,
+    _guard: RequestGuard,
     events: mpsc::Receiver<RequestEvent>,
 }
 
@@ -306,7 +306,6 @@ impl NamespaceHold {
     /// Waits until the publisher withdraws the namespace or its session ends. Cancel safe.
     pub async fn ended(&mut self) {
         while !matches!(self.events.recv().await, Some(RequestEvent::Ended) | None) {}
-        self.guard.disarm();
     }
 }
 
@@ -326,7 +325,7 @@ impl IncomingPrefix {
     /// Accepts; matches are then reported through the writer.
     pub fn accept(mut self) -> NamespaceWriter {
         let (shared, key, events) = self.pending.take();
-        shared.tell(|machine| machine.accept(key, Parameters::default(), Properties::default()));
+        accept_bare(&shared, key);
         NamespaceWriter { guard: RequestGuard::new(shared, key), events, prefix: self.prefix }
     }
 }
@@ -391,10 +390,7 @@ impl NamespaceWriter {
                         return PrefixEvent::Moved(prefix);
                     }
                 }
-                Some(RequestEvent::Ended) | None => {
-                    self.guard.disarm();
-                    return PrefixEvent::Ended;
-                }
+                Some(RequestEvent::Ended) | None => return PrefixEvent::Ended,
                 Some(_) => {}
             }
         }

@@ -12,6 +12,7 @@ mod error;
 mod incoming;
 mod limit;
 mod namespaces;
+mod outbox;
 mod reader;
 mod request;
 mod shared;
@@ -36,8 +37,8 @@ use crate::connection::{Connection, Side, TransportKind};
 pub use self::driver::Driver;
 pub use self::error::{RequestFailure, SessionError, StreamFailure};
 pub use self::incoming::{
-    IncomingFetch, IncomingNamespace, IncomingPrefix, IncomingPublish, IncomingRequest, IncomingSubscribe, IncomingTrackStatus,
-    NamespaceHold, NamespaceWriter, PrefixEvent,
+    IncomingFetch, IncomingNamespace, IncomingPrefix, IncomingPublish, IncomingRequest, IncomingSubscribe,
+    IncomingTrackStatus, NamespaceHold, NamespaceWriter, PrefixEvent,
 };
 pub use self::namespaces::{NamespaceEvent, NamespacePublication, NamespaceReader, TracksReader};
 pub use self::reader::{FetchReader, FetchedObject, Object, SubgroupReader, Subscription, TrackEvent};
@@ -57,7 +58,7 @@ pub struct SessionSettings {
     pub hops: bool,
     /// Longest wait for the peer's SETUP.
     pub setup_timeout: Duration,
-    /// Longest wait for the answer to a request.
+    /// Longest wait for the answer to a request; a SUBSCRIBE's RENDEZVOUS_TIMEOUT comes on top.
     pub request_timeout: Duration,
     /// Most live requests of the peer; further ones are refused with EXCESSIVE_LOAD.
     pub request_limit: usize,
@@ -124,7 +125,8 @@ pub fn start(connection: Arc<dyn Connection>, settings: SessionSettings) -> Resu
         request_limit: settings.request_limit,
         carrier: if raw { Carrier::Quic } else { Carrier::WebTransport },
     };
-    let machine = moqt::session::Session::new(machine, Duration::ZERO).map_err(|error| StartError(error.to_string()))?;
+    let machine =
+        moqt::session::Session::new(machine, Duration::ZERO).map_err(|error| StartError(error.to_string()))?;
     let (shared, requests) = Shared::new(connection, machine, settings.request_timeout, Instant::now());
     let session = Session { shared: shared.clone(), requests: Arc::new(Mutex::new(requests)) };
     Ok((session, Driver::new(shared)))
@@ -154,9 +156,14 @@ impl Session {
     ///
     /// # Errors
     /// The peer refused, did not answer in time, or the session ended.
-    pub async fn subscribe(&self, track: FullTrackName, parameters: Parameters) -> Result<Subscription, RequestFailure> {
+    pub async fn subscribe(
+        &self,
+        track: FullTrackName,
+        parameters: Parameters,
+    ) -> Result<Subscription, RequestFailure> {
+        let held = parameters.rendezvous_timeout.unwrap_or_default();
         let mut pending = PendingRequest::send(&self.shared, |machine| machine.subscribe(track, parameters))?;
-        let response = pending.answer().await?;
+        let response = pending.answer_within(held).await?;
         Subscription::from_pending(pending, response)
     }
 
@@ -165,7 +172,12 @@ impl Session {
     ///
     /// # Errors
     /// As [`Session::subscribe`]. A refused FETCH is told by the head's reader.
-    pub async fn join(&self, track: FullTrackName, parameters: Parameters, groups: u64) -> Result<Joined, RequestFailure> {
+    pub async fn join(
+        &self,
+        track: FullTrackName,
+        parameters: Parameters,
+        groups: u64,
+    ) -> Result<Joined, RequestFailure> {
         let subscribe = Parameters { filter: Some(Filter::LargestObject), forward: Some(true), ..parameters.clone() };
         let fetch = Parameters {
             authorization_tokens: parameters.authorization_tokens,
@@ -173,10 +185,11 @@ impl Session {
             hops: parameters.hops,
             ..Parameters::default()
         };
+        let held = parameters.rendezvous_timeout.unwrap_or_default();
         let mut pending = PendingRequest::send(&self.shared, |machine| machine.subscribe(track, subscribe))?;
         let target = FetchTarget::Relative { joining: pending.guard.key, groups };
         let head = PendingRequest::send(&self.shared, |machine| machine.fetch(target, fetch));
-        let response = pending.answer().await?;
+        let response = pending.answer_within(held).await?;
         let subscription = Subscription::from_pending(pending, response)?;
         let head = match head {
             Ok(head) if subscription.parameters().largest_object.is_some() => {
@@ -224,11 +237,13 @@ impl Session {
     ///
     /// # Errors
     /// As [`Session::subscribe`].
-    pub async fn track_status(&self, track: FullTrackName, parameters: Parameters) -> Result<RequestOk, RequestFailure> {
+    pub async fn track_status(
+        &self,
+        track: FullTrackName,
+        parameters: Parameters,
+    ) -> Result<RequestOk, RequestFailure> {
         let mut pending = PendingRequest::send(&self.shared, |machine| machine.track_status(track, parameters))?;
-        let response = pending.answer().await?;
-        pending.guard.disarm();
-        accepted(response)
+        accepted(pending.answer().await?)
     }
 
     /// PUBLISH: offers one track. Objects may be sent at once unless `parameters.forward` is false.
@@ -280,7 +295,8 @@ impl Session {
         parameters: Parameters,
     ) -> Result<NamespaceReader, RequestFailure> {
         let wanted = prefix.clone();
-        let mut pending = PendingRequest::send(&self.shared, |machine| machine.subscribe_namespace(wanted, parameters))?;
+        let mut pending =
+            PendingRequest::send(&self.shared, |machine| machine.subscribe_namespace(wanted, parameters))?;
         accepted(pending.answer().await?)?;
         Ok(NamespaceReader::new(pending, prefix))
     }
@@ -289,7 +305,11 @@ impl Session {
     ///
     /// # Errors
     /// As [`Session::subscribe`].
-    pub async fn subscribe_tracks(&self, prefix: Namespace, parameters: Parameters) -> Result<TracksReader, RequestFailure> {
+    pub async fn subscribe_tracks(
+        &self,
+        prefix: Namespace,
+        parameters: Parameters,
+    ) -> Result<TracksReader, RequestFailure> {
         let mut pending = PendingRequest::send(&self.shared, |machine| machine.subscribe_tracks(prefix, parameters))?;
         accepted(pending.answer().await?)?;
         Ok(TracksReader::new(pending))
@@ -338,7 +358,12 @@ impl Session {
 
     /// Whether the session is over.
     pub fn is_closed(&self) -> bool {
-        self.shared.error().is_some()
+        self.shared.has_ended()
+    }
+
+    /// Requests of either side that are alive, or whose handles are not dropped yet: with zero, closing loses nothing.
+    pub fn live_requests(&self) -> usize {
+        self.shared.live_requests()
     }
 
     /// Whether both are handles to the same session.

@@ -10,19 +10,18 @@ use super::shared::RequestEvent;
 /// A namespace this side publishes. Dropping it withdraws the announcement.
 #[derive(Debug)]
 pub struct NamespacePublication {
-    guard: RequestGuard,
+    _guard: RequestGuard,
     events: mpsc::Receiver<RequestEvent>,
 }
 
 impl NamespacePublication {
     pub(super) fn new(pending: PendingRequest) -> Self {
-        Self { guard: pending.guard, events: pending.events }
+        Self { _guard: pending.guard, events: pending.events }
     }
 
     /// Waits until the peer revokes the announcement or the session ends. Cancel safe.
     pub async fn ended(&mut self) {
         while !matches!(self.events.recv().await, Some(RequestEvent::Ended) | None) {}
-        self.guard.disarm();
     }
 }
 
@@ -32,6 +31,8 @@ pub struct NamespaceReader {
     guard: RequestGuard,
     events: mpsc::Receiver<RequestEvent>,
     prefix: Namespace,
+    /// Accepted moves whose place among the events was not reached yet: what comes before is void.
+    moves: usize,
 }
 
 /// A namespace came or went.
@@ -45,7 +46,7 @@ pub enum NamespaceEvent {
 
 impl NamespaceReader {
     pub(super) fn new(pending: PendingRequest, prefix: Namespace) -> Self {
-        Self { guard: pending.guard, events: pending.events, prefix }
+        Self { guard: pending.guard, events: pending.events, prefix, moves: 0 }
     }
 
     /// The next change; `None` when the peer ended the subscription or the session is over. Suffixes that make a name longer
@@ -53,6 +54,12 @@ impl NamespaceReader {
     pub async fn next(&mut self) -> Option<NamespaceEvent> {
         loop {
             match self.events.recv().await {
+                Some(RequestEvent::Moved(prefix)) => {
+                    self.prefix = prefix;
+                    self.moves = self.moves.saturating_sub(1);
+                }
+                Some(RequestEvent::Ended) | None => return None,
+                Some(_) if self.moves > 0 => {}
                 Some(RequestEvent::NamespaceAdded(suffix)) => {
                     if let Ok(namespace) = self.prefix.join(&suffix) {
                         return Some(NamespaceEvent::Added(namespace));
@@ -63,23 +70,20 @@ impl NamespaceReader {
                         return Some(NamespaceEvent::Removed(namespace));
                     }
                 }
-                Some(RequestEvent::Ended) | None => {
-                    self.guard.disarm();
-                    return None;
-                }
-                Some(_) => {}
+                Some(RequestEvent::Update(_) | RequestEvent::Done(_)) => {}
             }
         }
     }
 
-    /// Moves to another prefix (REQUEST_UPDATE). What was reported under the old one is void.
+    /// Moves to another prefix (REQUEST_UPDATE). What was reported under the old one is void, and what
+    /// [`NamespaceReader::next`] returns from then on is under the new one.
     ///
     /// # Errors
     /// The peer refused, which ends the subscription, did not answer in time, or the session ended.
     pub async fn move_to(&mut self, prefix: Namespace) -> Result<(), RequestFailure> {
-        let parameters = Parameters { namespace_prefix: Some(prefix.clone()), ..Parameters::default() };
+        let parameters = Parameters { namespace_prefix: Some(prefix), ..Parameters::default() };
         self.guard.update(parameters).await?;
-        self.prefix = prefix;
+        self.moves += 1;
         Ok(())
     }
 }
@@ -87,18 +91,17 @@ impl NamespaceReader {
 /// A running SUBSCRIBE_TRACKS. Dropping it ends it; tracks already offered stay.
 #[derive(Debug)]
 pub struct TracksReader {
-    guard: RequestGuard,
+    _guard: RequestGuard,
     events: mpsc::Receiver<RequestEvent>,
 }
 
 impl TracksReader {
     pub(super) fn new(pending: PendingRequest) -> Self {
-        Self { guard: pending.guard, events: pending.events }
+        Self { _guard: pending.guard, events: pending.events }
     }
 
     /// Waits until the peer ends it or the session is over. Cancel safe.
     pub async fn ended(&mut self) {
         while !matches!(self.events.recv().await, Some(RequestEvent::Ended) | None) {}
-        self.guard.disarm();
     }
 }

@@ -5,17 +5,18 @@ use std::sync::Arc;
 use bytes::{Bytes, BytesMut};
 use moqt::session::{RequestKey, Response};
 use moqt::{
-    Datagram, FetchDecoder, FetchItem, FetchObjectHeader, FetchOk, ObjectHeader, Parameters, ProtocolError, PublishDone,
-    PublishDoneCode, Properties, StreamErrorCode, SubgroupDecoder, SubgroupHeader, SubgroupId, SubgroupItem, TrackAlias,
+    Datagram, FetchDecoder, FetchItem, FetchObjectHeader, FetchOk, ObjectHeader, Parameters, Properties, ProtocolError,
+    PublishDone, PublishDoneCode, StreamErrorCode, SubgroupDecoder, SubgroupHeader, SubgroupId, SubgroupItem,
+    TrackAlias,
 };
 use tokio::sync::{mpsc, oneshot};
-use tokio::time::{Instant, timeout_at};
+use tokio::time::{Instant, sleep_until, timeout_at};
 
 use super::error::{RequestFailure, SessionError, StreamFailure};
+use super::limit;
 use super::request::{PendingRequest, RequestGuard};
 use super::shared::{DataEvent, RequestEvent, Shared};
 use crate::connection::{RecvStream, read_chunk};
-use super::limit;
 
 /// A live subscription of this side. Dropping it cancels it on the wire.
 #[derive(Debug)]
@@ -104,12 +105,11 @@ impl Subscription {
     pub async fn next(&mut self) -> TrackEvent {
         loop {
             let deadline = match &self.done {
-                Some((done, deadline)) if done.stream_count.is_some_and(|count| self.streams >= count) => {
-                    let _ = deadline;
+                Some((done, _)) if done.stream_count.is_some_and(|count| self.streams >= count) => {
                     return self.finish();
                 }
-                Some((_, deadline)) => *deadline,
-                None => Instant::now() + limit::FAR_FUTURE,
+                Some((_, deadline)) => Some(*deadline),
+                None => None,
             };
             tokio::select! {
                 biased;
@@ -127,18 +127,33 @@ impl Subscription {
                     Some(RequestEvent::Ended) | None => return self.finish(),
                     Some(_) => {}
                 },
-                () = tokio::time::sleep_until(deadline) => return self.finish(),
+                () = grace(deadline) => return self.finish(),
             }
         }
     }
 
     /// The last event: what ended the subscription.
     fn finish(&mut self) -> TrackEvent {
-        self.guard.disarm();
+        // Releases the alias; streams that come later are stopped.
+        self.guard.cancel();
+        // Streams are looked at before events, so the end may still be among them.
+        while let Ok(event) = self.events.try_recv() {
+            if let RequestEvent::Done(done) = event {
+                self.done.get_or_insert_with(|| (done, Instant::now()));
+            }
+        }
         match self.done.take() {
             Some((done, _)) => TrackEvent::Done { status: done.status, reason: done.reason.to_string() },
             None => TrackEvent::Lost(self.guard.shared.error()),
         }
+    }
+}
+
+/// Waits for the end of the time that late streams get, if it has begun.
+async fn grace(deadline: Option<Instant>) {
+    match deadline {
+        Some(deadline) => sleep_until(deadline).await,
+        None => std::future::pending().await,
     }
 }
 
@@ -209,7 +224,7 @@ impl SubgroupReader {
                     self.ended = true;
                     self.decoder.finish().map_err(|error| protocol_failure(&self.shared, error))?;
                 }
-                Err(error) => return Err(StreamFailure::from_read(error, self.shared.version)),
+                Err(error) => return Err(StreamFailure::from_read(error, &self.shared)),
             }
         }
     }
@@ -318,7 +333,17 @@ impl FetchReader {
         let PendingRequest { guard, response, events, data } = pending;
         let decoder = FetchDecoder::new(guard.shared.version, order);
         let deadline = Instant::now() + guard.shared.request_timeout;
-        Self { guard, response: Some(response), ok: None, _events: events, data, stream: None, decoder, deadline, ended: false }
+        Self {
+            guard,
+            response: Some(response),
+            ok: None,
+            _events: events,
+            data,
+            stream: None,
+            decoder,
+            deadline,
+            ended: false,
+        }
     }
 
     /// The session's draft.
@@ -326,23 +351,28 @@ impl FetchReader {
         self.guard.shared.version
     }
 
-    /// FETCH_OK: where the answer ends. Objects may be read before it.
+    /// FETCH_OK: where the answer ends. Objects may be read before it. Cancel safe.
     ///
     /// # Errors
     /// The peer refused, did not answer in time, or the session ended.
     pub async fn ok(&mut self) -> Result<&FetchOk, RequestFailure> {
-        if let Some(response) = self.response.as_mut() {
-            let answer = match timeout_at(self.deadline, response).await {
-                Ok(Ok(answer)) => answer,
-                Ok(Err(_)) => Err(self.guard.shared.error().map_or(RequestFailure::Dropped, RequestFailure::Session)),
-                Err(_) => Err(RequestFailure::Timeout),
-            };
-            self.response = None;
-            if let Response::Fetching(ok) = answer? {
-                self.ok = Some(ok);
-            }
-        }
+        self.wait_for_answer().await?;
         self.ok.as_ref().ok_or(RequestFailure::Dropped)
+    }
+
+    /// Waits for FETCH_OK unless the answer came before. Cancel safe.
+    async fn wait_for_answer(&mut self) -> Result<(), RequestFailure> {
+        let Some(response) = self.response.as_mut() else { return Ok(()) };
+        let answer = match timeout_at(self.deadline, response).await {
+            Ok(Ok(answer)) => answer,
+            Ok(Err(_)) => Err(self.guard.shared.error().map_or(RequestFailure::Dropped, RequestFailure::Session)),
+            Err(_) => Err(RequestFailure::Timeout),
+        };
+        self.response = None;
+        if let Response::Fetching(ok) = answer? {
+            self.ok = Some(ok);
+        }
+        Ok(())
     }
 
     /// The next piece of the answer; `None` at its end. Cancel safe.
@@ -353,24 +383,26 @@ impl FetchReader {
         if self.stream.is_none() {
             self.wait_for_stream().await?;
         }
-        let Some(stream) = self.stream.as_mut() else { return Ok(None) };
         loop {
             match self.decoder.next() {
                 Ok(Some(item)) => return Ok(Some(item)),
                 Ok(None) if self.ended => {
-                    self.guard.disarm();
+                    // The request is over when both its answer and its data are here.
+                    self.wait_for_answer().await?;
+                    self.guard.finish();
                     return Ok(None);
                 }
                 Ok(None) => {}
                 Err(error) => return Err(protocol_failure(&self.guard.shared, error)),
             }
+            let Some(stream) = self.stream.as_mut() else { return Ok(None) };
             match read_chunk(&mut *stream.stream, limit::READ_BYTES).await {
                 Ok(Some(chunk)) => self.decoder.push(chunk),
                 Ok(None) => {
                     self.ended = true;
                     self.decoder.finish().map_err(|error| protocol_failure(&self.guard.shared, error))?;
                 }
-                Err(error) => return Err(StreamFailure::from_read(error, self.guard.shared.version)),
+                Err(error) => return Err(StreamFailure::from_read(error, &self.guard.shared)),
             }
         }
     }
@@ -381,30 +413,38 @@ impl FetchReader {
             let arrived = match self.response.as_mut() {
                 Some(response) => tokio::select! {
                     biased;
-                    data = self.data.recv() => Some(data),
+                    data = self.data.recv() => data,
                     answer = timeout_at(self.deadline, response) => {
                         self.response = None;
                         match answer {
                             Ok(Ok(Ok(Response::Fetching(ok)))) => self.ok = Some(ok),
-                            Ok(Ok(Err(RequestFailure::Refused(error)))) => return Err(StreamFailure::Refused(error)),
-                            Ok(_) => return Err(self.guard.shared.error().map_or(StreamFailure::Closed, StreamFailure::Session)),
-                            Err(_) => return Err(StreamFailure::Reset(StreamErrorCode::InternalError)),
+                            Ok(Ok(Err(failure))) => return Err(failure.into()),
+                            Ok(_) => return Err(self.closed()),
+                            Err(_) => return Err(StreamFailure::Timeout),
                         }
-                        None
+                        continue;
                     }
                 },
-                None => Some(self.data.recv().await),
+                None => self.data.recv().await,
             };
             match arrived {
-                Some(Some(DataEvent::Fetch(stream))) => {
+                Some(DataEvent::Fetch(stream)) => {
                     self.decoder.push(stream.first.clone());
                     self.stream = Some(*stream);
                     return Ok(());
                 }
-                Some(Some(_)) | None => {}
-                Some(None) => return Err(self.guard.shared.error().map_or(StreamFailure::Closed, StreamFailure::Session)),
+                Some(_) => {}
+                // A refusal closes the queue as well, and says more.
+                None => {
+                    self.wait_for_answer().await?;
+                    return Err(self.closed());
+                }
             }
         }
+    }
+
+    fn closed(&self) -> StreamFailure {
+        self.guard.shared.error().map_or(StreamFailure::Closed, StreamFailure::Session)
     }
 
     /// The next whole object of at most `limit` payload bytes; range records are skipped. `None` at the end. Not cancel safe.

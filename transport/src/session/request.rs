@@ -1,6 +1,7 @@
 //! A request of this side on its way: cancelled when its future or handle is dropped.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use moqt::session::{CommandError, RequestKey, Response, Session as Machine};
 use moqt::{Parameters, StreamErrorCode};
@@ -8,67 +9,61 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::time::timeout;
 
 use super::error::RequestFailure;
-use super::shared::{Channels, DataEvent, RequestEvent, Shared};
+use super::shared::{Channels, DataEvent, PendingUpdate, RequestEvent, Shared};
 
-/// One live request; dropping it cancels the request on the wire.
+/// One live request; dropping it cancels the request on the wire, unless it has ended.
 #[derive(Debug)]
 pub(crate) struct RequestGuard {
     pub(crate) shared: Arc<Shared>,
     pub(crate) key: RequestKey,
-    fate: Fate,
-}
-
-/// What dropping a request's guard does.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Fate {
-    /// Cancel it on the wire.
-    Cancel,
-    /// It is over: forget it.
-    Forget,
-    /// Another handle owns it.
-    Keep,
+    owned: bool,
 }
 
 impl RequestGuard {
     pub(crate) fn new(shared: Arc<Shared>, key: RequestKey) -> Self {
-        Self { shared, key, fate: Fate::Cancel }
-    }
-
-    /// The request ended by other means: dropping the guard does nothing any more.
-    pub(crate) fn disarm(&mut self) {
-        self.fate = Fate::Forget;
+        Self { shared, key, owned: true }
     }
 
     /// Another handle takes the live request over.
     pub(crate) fn hand_over(mut self) {
-        self.fate = Fate::Keep;
+        self.owned = false;
+    }
+
+    /// Gives the request up now. Nothing is sent when it has ended.
+    pub(crate) fn cancel(&self) {
+        self.shared.cancel(self.key, StreamErrorCode::Cancelled);
+    }
+
+    /// A FETCH is over: finishes this side's half of its stream.
+    pub(crate) fn finish(&self) {
+        self.shared.conclude(self.key, |machine| {
+            machine.finish(self.key);
+            Ok(())
+        });
     }
 
     /// Sends REQUEST_UPDATE and waits for its answer.
     pub(crate) async fn update(&self, parameters: Parameters) -> Result<Parameters, RequestFailure> {
-        let (sender, answer) = oneshot::channel();
+        let (answer, arrives) = oneshot::channel();
         let sent = self.shared.with(|state| {
+            let prefix = parameters.namespace_prefix.clone();
             let sent = state.machine.update(self.key, parameters);
             if sent.is_ok()
                 && let Some(slot) = state.slots.get_mut(&self.key)
             {
-                slot.updates.push_back(sender);
+                slot.updates.push_back(PendingUpdate { answer, prefix });
             }
             Ok(sent)
         });
         check_sent(&self.shared, sent)?;
-        wait(&self.shared, answer).await
+        wait(&self.shared, self.shared.request_timeout, arrives).await
     }
 }
 
 impl Drop for RequestGuard {
     fn drop(&mut self) {
-        match self.fate {
-            Fate::Cancel => self.shared.cancel(self.key, StreamErrorCode::Cancelled),
-            Fate::Forget => {
-                self.shared.lock().slots.remove(&self.key);
-            }
-            Fate::Keep => {}
+        if self.owned {
+            self.cancel();
         }
     }
 }
@@ -98,7 +93,13 @@ impl PendingRequest {
 
     /// Waits for the answer, within the session's request timeout.
     pub(crate) async fn answer(&mut self) -> Result<Response, RequestFailure> {
-        wait(&self.guard.shared, &mut self.response).await
+        self.answer_within(Duration::ZERO).await
+    }
+
+    /// As [`PendingRequest::answer`], with the time that the peer was asked to hold the request on top.
+    pub(crate) async fn answer_within(&mut self, held: Duration) -> Result<Response, RequestFailure> {
+        let shared = &self.guard.shared;
+        wait(shared, shared.request_timeout.saturating_add(held), &mut self.response).await
     }
 }
 
@@ -112,9 +113,10 @@ fn check_sent<T>(shared: &Shared, sent: Option<Result<T, CommandError>>) -> Resu
 
 async fn wait<T>(
     shared: &Shared,
+    patience: Duration,
     answer: impl Future<Output = Result<Result<T, RequestFailure>, oneshot::error::RecvError>>,
 ) -> Result<T, RequestFailure> {
-    match timeout(shared.request_timeout, answer).await {
+    match timeout(patience, answer).await {
         Ok(Ok(result)) => result,
         Ok(Err(_)) => Err(shared.error().map_or(RequestFailure::Dropped, RequestFailure::Session)),
         Err(_) => Err(RequestFailure::Timeout),

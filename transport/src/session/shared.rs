@@ -1,6 +1,6 @@
 //! What a session's handles, its driver and its stream tasks share: the protocol machine and where its outputs go.
 //!
-//! Every call into the machine happens under one lock that is never held across an await, and is followed by [`State::flush`],
+//! Every call into the machine happens under one lock that is never held across an await, and is followed by [`Shared::flush`],
 //! which hands each output to the queue it belongs to. Queues are bounded; a peer that makes one overflow loses that request.
 
 use std::collections::{HashMap, VecDeque};
@@ -9,15 +9,19 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use moqt::session::{CommandError, Event, Output, PeerSetup, RequestKey, Response, Session as Machine};
-use moqt::{Datagram, Namespace, Parameters, ProtocolError, PublishDone, RequestError, StreamErrorCode, Version};
+use moqt::{
+    Datagram, Namespace, Parameters, ProtocolError, PublishDone, RequestError, RequestErrorCode, StreamErrorCode,
+    Version,
+};
 use tokio::sync::{Notify, mpsc, oneshot, watch};
 use tokio::time::Instant;
 
 use super::error::{RequestFailure, SessionError};
 use super::incoming::IncomingRequest;
-use super::reader::{FetchStream, SubgroupReader};
-use crate::connection::Connection;
 use super::limit;
+use super::outbox::{OutboxReceiver, OutboxSender, outbox};
+use super::reader::{FetchStream, SubgroupReader};
+use crate::connection::{Connection, ConnectionError};
 
 /// One session's shared half.
 #[derive(Debug)]
@@ -58,25 +62,26 @@ pub(crate) struct State {
     /// Bytes for the control stream, in order.
     pub(crate) control: VecDeque<Bytes>,
     /// Requests whose stream the driver is to open.
-    pub(crate) opens: VecDeque<(RequestKey, mpsc::Receiver<Outgoing>)>,
+    pub(crate) opens: VecDeque<(RequestKey, OutboxReceiver)>,
     requests: mpsc::Sender<IncomingRequest>,
 }
 
 /// One live request of either side.
 #[derive(Debug, Default)]
 pub(crate) struct Slot {
-    pub(crate) outgoing: Option<mpsc::Sender<Outgoing>>,
+    pub(crate) outgoing: Option<OutboxSender>,
     pub(crate) response: Option<oneshot::Sender<Result<Response, RequestFailure>>>,
     pub(crate) events: Option<mpsc::Sender<RequestEvent>>,
     pub(crate) data: Option<mpsc::Sender<DataEvent>>,
-    pub(crate) updates: VecDeque<oneshot::Sender<Result<Parameters, RequestFailure>>>,
+    pub(crate) updates: VecDeque<PendingUpdate>,
 }
 
-/// What is to be written on a request's stream.
+/// A REQUEST_UPDATE of this side that waits for its answer.
 #[derive(Debug)]
-pub(crate) enum Outgoing {
-    Bytes { bytes: Bytes, fin: bool },
-    Reset(u64),
+pub(crate) struct PendingUpdate {
+    pub(crate) answer: oneshot::Sender<Result<Parameters, RequestFailure>>,
+    /// The prefix it moves the request to.
+    pub(crate) prefix: Option<Namespace>,
 }
 
 /// What the peer says about a live request.
@@ -86,6 +91,8 @@ pub(crate) enum RequestEvent {
     Done(PublishDone),
     NamespaceAdded(Namespace),
     NamespaceRemoved(Namespace),
+    /// The peer accepted a new prefix: suffixes from here on follow it.
+    Moved(Namespace),
     Ended,
 }
 
@@ -114,7 +121,8 @@ impl Shared {
     ) -> (Arc<Self>, mpsc::Receiver<IncomingRequest>) {
         let version = connection.info().version;
         let (requests, incoming) = mpsc::channel(limit::INCOMING_REQUEST_QUEUE);
-        let state = State { machine, slots: HashMap::new(), control: VecDeque::new(), opens: VecDeque::new(), requests };
+        let state =
+            State { machine, slots: HashMap::new(), control: VecDeque::new(), opens: VecDeque::new(), requests };
         let shared = Arc::new(Self {
             connection,
             version,
@@ -147,11 +155,12 @@ impl Shared {
 
     /// Runs one call into the machine and passes its outputs on. A protocol error ends the session.
     pub(crate) fn with<T>(self: &Arc<Self>, call: impl FnOnce(&mut State) -> Result<T, ProtocolError>) -> Option<T> {
-        if self.error().is_some() {
-            return None;
-        }
         let result = {
             let mut state = self.lock();
+            // Looked at under the lock: what is registered before the end is dropped by it, and nothing is after it.
+            if self.has_ended() {
+                return None;
+            }
             let result = call(&mut state);
             self.flush(&mut state);
             result
@@ -165,6 +174,10 @@ impl Shared {
         }
     }
 
+    pub(crate) fn has_ended(&self) -> bool {
+        self.ended.borrow().is_some()
+    }
+
     /// Why the session is over, if it is.
     pub(crate) fn error(&self) -> Option<SessionError> {
         self.ended.borrow().clone()
@@ -173,6 +186,11 @@ impl Shared {
     /// Why the session is over; a neutral reason if nobody said.
     pub(crate) fn reason(&self) -> SessionError {
         self.error().unwrap_or_else(|| SessionError::Local("session dropped".to_owned()))
+    }
+
+    /// What a failed connection means: the reason of the session's end, if it is known already.
+    pub(crate) fn lost(&self, error: ConnectionError) -> SessionError {
+        self.error().unwrap_or_else(|| SessionError::from_connection(error, self.version))
     }
 
     pub(crate) async fn closed(&self) -> SessionError {
@@ -185,41 +203,53 @@ impl Shared {
 
     /// Ends the session once: tells the peer, and wakes everything that waits on it.
     pub(crate) fn end(&self, error: SessionError) {
-        let first = self.ended.send_if_modified(|ended| {
-            let first = ended.is_none();
-            if first {
-                *ended = Some(error.clone());
-            }
-            first
-        });
-        if !first {
-            return;
-        }
         match &error {
-            SessionError::Protocol(error) => {
-                tracing::warn!(peer = %self.connection.info().peer, %error, "closing the session: peer broke the protocol");
-                self.connection.close(error.code.to_wire(self.version), &error.reason);
+            SessionError::Protocol(violation) => {
+                let (code, reason) = (violation.code.to_wire(self.version), violation.reason.to_string());
+                if self.end_with(error.clone(), Some((code, &reason))) {
+                    tracing::warn!(peer = %self.connection.info().peer, %error, "session closed");
+                }
             }
-            SessionError::Local(reason) => self.connection.close(0, reason),
-            SessionError::ClosedByPeer { .. } | SessionError::Connection(_) => {}
+            SessionError::Local(reason) => {
+                self.end_with(error.clone(), Some((0, reason)));
+            }
+            SessionError::ClosedByPeer { .. } | SessionError::Connection(_) => {
+                self.end_with(error, None);
+            }
         }
-        self.drop_waiters();
     }
 
     /// Closes with a code of this side's choosing; the first end wins.
     pub(crate) fn close(&self, code: moqt::SessionErrorCode, reason: &str) {
-        self.connection.close(code.to_wire(self.version), reason);
-        self.end(SessionError::Local(reason.to_owned()));
+        self.end_with(SessionError::Local(reason.to_owned()), Some((code.to_wire(self.version), reason)));
+    }
+
+    /// Notes the reason before the connection is closed, so that whoever sees it closed finds the reason. Says whether it was
+    /// the first.
+    fn end_with(&self, error: SessionError, close: Option<(u64, &str)>) -> bool {
+        let first = self.ended.send_if_modified(|ended| {
+            let first = ended.is_none();
+            ended.get_or_insert(error);
+            first
+        });
+        if first {
+            if let Some((code, reason)) = close {
+                self.connection.close(code, reason);
+            }
+            self.drop_waiters();
+        }
+        first
     }
 
     fn drop_waiters(&self) {
-        let slots = {
+        // Dropped without the lock: handles among them take it.
+        let dropped = {
             let mut state = self.lock();
-            // A sender that nobody else holds: the queue of incoming requests ends.
-            state.requests = mpsc::channel(1).0;
-            std::mem::take(&mut state.slots)
+            let requests = std::mem::replace(&mut state.requests, mpsc::channel(1).0);
+            state.control.clear();
+            (std::mem::take(&mut state.slots), std::mem::take(&mut state.opens), requests)
         };
-        drop(slots);
+        drop(dropped);
         self.driver.notify_one();
         self.control.notify_one();
         self.aliases.notify_waiters();
@@ -243,13 +273,64 @@ impl Shared {
             state.machine.cancel(key, code);
             Ok(())
         });
-        self.lock().slots.remove(&key);
+        self.forget(key);
+    }
+
+    /// Forgets a request that is over for the application.
+    pub(crate) fn forget(&self, key: RequestKey) {
+        let slot = self.lock().slots.remove(&key);
+        drop(slot);
+    }
+
+    /// Where events of a live request go.
+    pub(crate) fn events(&self, key: RequestKey) -> Option<mpsc::Sender<RequestEvent>> {
+        self.lock().slots.get(&key)?.events.clone()
+    }
+
+    /// Requests of either side that are alive or whose handles are.
+    pub(crate) fn live_requests(&self) -> usize {
+        let state = self.lock();
+        state.slots.len().max(state.machine.live_requests())
+    }
+
+    /// Answers a request of the peer. An answer that cannot be given becomes a refusal: the peer must not wait for ever.
+    pub(crate) fn answer<T>(
+        self: &Arc<Self>,
+        key: RequestKey,
+        say: impl FnOnce(&mut Machine) -> Result<T, CommandError>,
+    ) -> Result<T, SessionError> {
+        let answered = self.with(|state| {
+            let answered = say(&mut state.machine);
+            if let Err(error) = &answered {
+                let (code, reason) = match error {
+                    CommandError::DuplicateSubscription => {
+                        (RequestErrorCode::DuplicateSubscription, "the track is subscribed already")
+                    }
+                    _ => (RequestErrorCode::InternalError, "the request could not be answered"),
+                };
+                // Fails when the request is over, and then nobody waits.
+                let _ = state.machine.reject(key, code, None, reason, None);
+            }
+            Ok(answered)
+        });
+        match answered {
+            Some(Ok(value)) => Ok(value),
+            Some(Err(error)) => {
+                self.forget(key);
+                Err(SessionError::Local(error.to_string()))
+            }
+            None => Err(self.reason()),
+        }
     }
 
     /// Says the last word on a request and forgets it; what is queued for its stream is still written.
-    pub(crate) fn conclude(self: &Arc<Self>, key: RequestKey, last: impl FnOnce(&mut Machine) -> Result<(), CommandError>) {
+    pub(crate) fn conclude(
+        self: &Arc<Self>,
+        key: RequestKey,
+        last: impl FnOnce(&mut Machine) -> Result<(), CommandError>,
+    ) {
         self.tell(last);
-        self.lock().slots.remove(&key);
+        self.forget(key);
     }
 
     /// Says something on a request. It may have ended a moment before, which is not this side's fault: then nobody hears it.
@@ -269,15 +350,14 @@ impl Shared {
                     self.control.notify_one();
                 }
                 Output::OpenRequest { key, bytes } => {
-                    let (sender, receiver) = mpsc::channel(limit::REQUEST_WRITE_QUEUE);
-                    // A fresh queue has room for its first message.
-                    let _ = sender.try_send(Outgoing::Bytes { bytes, fin: false });
+                    let (sender, receiver) = outbox();
+                    // A fresh outbox has room for its first message.
+                    let _ = sender.push(bytes, false);
                     state.slots.entry(key).or_default().outgoing = Some(sender);
                     state.opens.push_back((key, receiver));
-                    self.driver.notify_one();
                 }
-                Output::Request { key, bytes, fin } => state.send(key, Outgoing::Bytes { bytes, fin }),
-                Output::ResetRequest { key, code } => state.send(key, Outgoing::Reset(code)),
+                Output::Request { key, bytes, fin } => state.write(key, bytes, fin),
+                Output::ResetRequest { key, code } => state.reset(key, code),
                 Output::Event(event) => self.dispatch(state, event),
             }
         }
@@ -294,8 +374,7 @@ impl Shared {
                 if matches!(response, Response::Subscribed(_)) {
                     self.aliases.notify_waiters();
                 }
-                let slot = state.slots.entry(key).or_default();
-                if let Some(sender) = slot.response.take() {
+                if let Some(sender) = state.slots.get_mut(&key).and_then(|slot| slot.response.take()) {
                     let _ = sender.send(match response {
                         Response::Failed(error) => Err(RequestFailure::Refused(Box::new(error))),
                         other => Ok(other),
@@ -304,7 +383,13 @@ impl Shared {
             }
             Event::Update { key, parameters, tokens: _ } => state.notify(key, RequestEvent::Update(parameters)),
             Event::UpdateResponse { key, result } => state.answer_update(key, result),
-            Event::Done { key, done } => state.notify(key, RequestEvent::Done(done)),
+            Event::Done { key, done } => {
+                if let Some(slot) = state.slots.get_mut(&key) {
+                    // Their answers cannot come any more.
+                    slot.updates.clear();
+                }
+                state.notify(key, RequestEvent::Done(done));
+            }
             Event::NamespaceAdded { key, suffix } => state.notify(key, RequestEvent::NamespaceAdded(suffix)),
             Event::NamespaceRemoved { key, suffix } => state.notify(key, RequestEvent::NamespaceRemoved(suffix)),
             Event::TrackBlocked { .. } | Event::RequestGoAway { .. } => {}
@@ -325,33 +410,72 @@ impl Shared {
         let slot = state.slots.entry(key).or_default();
         slot.events = Some(sender);
         slot.data = Some(data_sender);
-        match state.requests.try_reserve() {
-            Ok(permit) => permit.send(IncomingRequest::new(self, key, request, events, data)),
-            Err(_) => {
-                let retry = Some(limit::OVERLOAD_RETRY);
-                let code = moqt::RequestErrorCode::ExcessiveLoad;
-                let reason = "too many requests wait to be answered";
-                if let Err(error) = state.machine.reject(key, code, retry, reason, None) {
-                    tracing::debug!(%error, "an overload was not told");
-                }
-                state.slots.remove(&key);
+        if matches!(request, moqt::session::PeerRequest::Publish { .. }) {
+            self.aliases.notify_waiters();
+        }
+        let (code, retry, reason) = match state.requests.try_reserve() {
+            Ok(permit) => return permit.send(IncomingRequest::new(self, key, request, events, data)),
+            Err(mpsc::error::TrySendError::Full(())) => {
+                (RequestErrorCode::ExcessiveLoad, Some(limit::OVERLOAD_RETRY), "too many requests wait to be answered")
             }
+            Err(mpsc::error::TrySendError::Closed(())) => {
+                (RequestErrorCode::NotSupported, None, "requests are not answered here")
+            }
+        };
+        state.abandon(key);
+        if let Err(error) = state.machine.reject(key, code, retry, reason, None) {
+            tracing::debug!(%error, "a refusal was not told");
         }
     }
 }
 
 impl State {
-    /// Puts bytes on a request's stream; a full queue means the peer does not read its replies, and loses the request.
-    fn send(&mut self, key: RequestKey, outgoing: Outgoing) {
-        let Some(sender) = self.slots.get(&key).and_then(|slot| slot.outgoing.as_ref()) else { return };
-        let last = matches!(outgoing, Outgoing::Reset(_) | Outgoing::Bytes { fin: true, .. });
-        let full = matches!(sender.try_send(outgoing), Err(mpsc::error::TrySendError::Full(_)));
-        if full {
+    /// Registers a request stream of the peer.
+    pub(crate) fn accept_request(&mut self) -> (RequestKey, OutboxReceiver) {
+        let (sender, receiver) = outbox();
+        let key = self.machine.accept_request();
+        self.slots.entry(key).or_default().outgoing = Some(sender);
+        (key, receiver)
+    }
+
+    /// Puts bytes on a request's stream; a peer that does not read them loses the request.
+    fn write(&mut self, key: RequestKey, bytes: Bytes, fin: bool) {
+        let Some(slot) = self.slots.get_mut(&key) else { return };
+        let Some(outgoing) = slot.outgoing.as_ref() else { return };
+        if outgoing.push(bytes, fin).is_err() {
             tracing::debug!(?key, "peer does not read its request stream: request dropped");
-            self.slots.remove(&key);
+            self.abandon(key);
+            // What it puts out resets the stream; for a request that was over, the missing end does.
             self.machine.cancel(key, StreamErrorCode::ExcessiveLoad);
-        } else if last && let Some(slot) = self.slots.get_mut(&key) {
-            slot.outgoing = None;
+        }
+        if fin {
+            self.said_last_word(key);
+        }
+    }
+
+    fn reset(&mut self, key: RequestKey, code: u64) {
+        if let Some(outgoing) = self.slots.get(&key).and_then(|slot| slot.outgoing.as_ref()) {
+            outgoing.reset(code);
+        }
+        self.said_last_word(key);
+    }
+
+    /// Nothing follows on the request's stream. Requests that no handle holds are forgotten.
+    fn said_last_word(&mut self, key: RequestKey) {
+        let Some(slot) = self.slots.get_mut(&key) else { return };
+        slot.outgoing = None;
+        if slot.events.is_none() {
+            self.slots.remove(&key);
+        }
+    }
+
+    /// Lets whoever holds the request see its end.
+    fn abandon(&mut self, key: RequestKey) {
+        if let Some(slot) = self.slots.get_mut(&key) {
+            slot.response = None;
+            slot.events = None;
+            slot.data = None;
+            slot.updates.clear();
         }
     }
 
@@ -360,15 +484,18 @@ impl State {
         let Some(sender) = self.slots.get(&key).and_then(|slot| slot.events.as_ref()) else { return };
         if matches!(sender.try_send(event), Err(mpsc::error::TrySendError::Full(_))) {
             tracing::debug!(?key, "request events are not consumed: request dropped");
-            self.slots.remove(&key);
+            self.abandon(key);
             self.machine.cancel(key, StreamErrorCode::ExcessiveLoad);
         }
     }
 
     fn answer_update(&mut self, key: RequestKey, result: Result<Parameters, RequestError>) {
-        let waiting = self.slots.get_mut(&key).and_then(|slot| slot.updates.pop_front());
-        if let Some(sender) = waiting {
-            let _ = sender.send(result.map_err(|error| RequestFailure::Refused(Box::new(error))));
+        let Some(update) = self.slots.get_mut(&key).and_then(|slot| slot.updates.pop_front()) else { return };
+        if result.is_ok()
+            && let Some(prefix) = update.prefix
+        {
+            self.notify(key, RequestEvent::Moved(prefix));
         }
+        let _ = update.answer.send(result.map_err(|error| RequestFailure::Refused(Box::new(error))));
     }
 }

@@ -1,17 +1,17 @@
 //! Sorting the peer's unidirectional streams: control, subgroup, FETCH or padding, by their first bytes.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use bytes::Bytes;
-use moqt::{Decode, DecodeError, ProtocolError, SessionErrorCode, SubgroupHeader, UniStreamHeader};
+use moqt::{Decode, DecodeError, ProtocolError, SessionErrorCode, StreamErrorCode, SubgroupHeader, UniStreamHeader};
+use tokio::sync::mpsc::error::TrySendError;
 use tokio::time::timeout;
 
 use super::error::SessionError;
+use super::limit;
 use super::reader::{FetchStream, SubgroupReader};
 use super::shared::{DataEvent, Shared};
-use crate::connection::{CANCELLED, RecvStream, read_chunk};
-use super::limit;
+use crate::connection::{CANCELLED, ReadError, RecvStream, read_chunk};
 
 /// Reads a stream's header and hands the stream to whoever it is for.
 pub(super) async fn receive(shared: Arc<Shared>, mut stream: Box<dyn RecvStream>) {
@@ -21,19 +21,20 @@ pub(super) async fn receive(shared: Arc<Shared>, mut stream: Box<dyn RecvStream>
         Ok(Some((UniStreamHeader::Subgroup(header), _, rest))) => hand_subgroup(&shared, stream, header, rest).await,
         Ok(Some((UniStreamHeader::Fetch { request_id }, _, rest))) => {
             let sender = {
-                let state = shared.lock();
+                let mut state = shared.lock();
                 let key = state.machine.fetch_by_request_id(request_id);
-                key.and_then(|key| state.slots.get(&key)).and_then(|slot| slot.data.clone())
+                // Taken: a FETCH has one data stream.
+                key.and_then(|key| state.slots.get_mut(&key)).and_then(|slot| slot.data.take())
             };
             match sender {
-                Some(sender) => {
-                    let fetch = FetchStream { stream, first: rest };
-                    let _ = sender.send(DataEvent::Fetch(Box::new(fetch))).await;
-                }
+                // Dropped with a reader that is gone, which stops the stream.
+                Some(sender) => drop(sender.try_send(DataEvent::Fetch(Box::new(FetchStream { stream, first: rest })))),
                 None => stream.stop(CANCELLED),
             }
         }
-        Ok(Some((UniStreamHeader::Padding, ..))) => while let Ok(Some(_)) = read_chunk(&mut *stream, limit::READ_BYTES).await {},
+        Ok(Some((UniStreamHeader::Padding, ..))) => {
+            while let Ok(Some(_)) = read_chunk(&mut *stream, limit::READ_BYTES).await {}
+        }
         Ok(None) => {}
         Err(_) => {
             tracing::debug!(peer = %shared.connection.info().peer, "a stream without a header was stopped");
@@ -82,19 +83,19 @@ async fn read_control(shared: &Arc<Shared>, mut stream: Box<dyn RecvStream>, fir
             Ok(Some(bytes)) => {
                 shared.with(|state| state.machine.handle_control(bytes));
             }
-            Ok(None) | Err(crate::connection::ReadError::Reset(_)) => {
+            Ok(None) | Err(ReadError::Reset(_)) => {
                 let error = shared.lock().machine.handle_control_closed();
                 // A closing peer's streams may end a moment before its close arrives: let that be the reason.
-                let closed = timeout(Duration::from_millis(100), shared.connection.closed()).await;
+                let closed = timeout(limit::CLOSE_GRACE, shared.connection.closed()).await;
                 shared.end(match closed {
-                    Ok(closed) => SessionError::from_connection(closed, shared.version),
+                    Ok(closed) => shared.lost(closed),
                     Err(_) => SessionError::Protocol(error),
                 });
                 return;
             }
             Err(_) => return,
         }
-        if shared.error().is_some() {
+        if shared.has_ended() {
             return;
         }
     }
@@ -110,8 +111,11 @@ async fn hand_subgroup(shared: &Arc<Shared>, stream: Box<dyn RecvStream>, header
                 if let Some(key) = state.machine.subscription_by_alias(header.track_alias) {
                     return state.slots.get(&key).and_then(|slot| slot.data.clone());
                 }
+                if state.machine.is_retired_alias(header.track_alias) {
+                    return None;
+                }
             }
-            if shared.error().is_some() {
+            if shared.has_ended() {
                 return None;
             }
             known.await;
@@ -119,10 +123,14 @@ async fn hand_subgroup(shared: &Arc<Shared>, stream: Box<dyn RecvStream>, header
     };
     let sender = timeout(limit::UNKNOWN_ALIAS_WAIT, find).await.ok().flatten();
     let mut reader = SubgroupReader::new(shared.clone(), stream, header, first);
-    match sender {
-        Some(sender) => {
-            let _ = sender.send(DataEvent::Subgroup(Box::new(reader))).await;
+    match sender.map(|sender| sender.try_reserve_owned()) {
+        Some(Ok(place)) => {
+            place.send(DataEvent::Subgroup(Box::new(reader)));
         }
-        None => reader.stop(moqt::StreamErrorCode::Cancelled),
+        Some(Err(TrySendError::Full(_))) => {
+            tracing::debug!(alias = ?header.track_alias, "streams of a subscription are not consumed: stream stopped");
+            reader.stop(StreamErrorCode::ExcessiveLoad);
+        }
+        Some(Err(TrySendError::Closed(_))) | None => reader.stop(StreamErrorCode::Cancelled),
     }
 }

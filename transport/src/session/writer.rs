@@ -8,12 +8,14 @@ use std::task::{Context, Poll};
 use bytes::{Bytes, BytesMut};
 use moqt::session::RequestKey;
 use moqt::{
-    Datagram, Encode, EncodeError, FetchEncoder, FetchObjectHeader, GroupOrder, Location, Parameters, PublishDoneCode, ReasonPhrase, RequestError, RequestErrorCode, RequestId,
-    StreamErrorCode, SubgroupHeader, SubgroupId, TrackAlias, UniStreamHeader,
+    Datagram, Encode, EncodeError, FetchEncoder, FetchObjectHeader, GroupOrder, Location, Parameters, PublishDoneCode,
+    ReasonPhrase, RequestError, RequestErrorCode, RequestId, StreamErrorCode, SubgroupHeader, SubgroupId, TrackAlias,
+    UniStreamHeader,
 };
 use tokio::sync::mpsc;
 
 use super::error::{SessionError, StreamFailure};
+use super::request::RequestGuard;
 use super::shared::{RequestEvent, Shared};
 use crate::connection::{SendStream, write_all, write_all_chunks};
 
@@ -56,7 +58,12 @@ pub struct SubgroupFields {
 }
 
 impl SubscriptionWriter {
-    pub(super) fn new(shared: Arc<Shared>, key: RequestKey, alias: TrackAlias, events: mpsc::Receiver<RequestEvent>) -> Self {
+    pub(super) fn new(
+        shared: Arc<Shared>,
+        key: RequestKey,
+        alias: TrackAlias,
+        events: mpsc::Receiver<RequestEvent>,
+    ) -> Self {
         Self { shared, key, alias, events, streams: AtomicU64::new(0), live: true }
     }
 
@@ -90,11 +97,13 @@ impl SubscriptionWriter {
         let mut bytes = BytesMut::with_capacity(32);
         encoded(UniStreamHeader::Subgroup(header).encode(&mut bytes, version))?;
         let opened = self.shared.connection.open_uni().await;
-        let mut stream = opened.map_err(|error| SessionError::from_connection(error, version))?;
+        let mut stream = opened.map_err(|error| self.shared.lost(error))?;
         stream.set_priority(priority);
         self.streams.fetch_add(1, Ordering::Relaxed);
-        write_all(&mut *stream, bytes.freeze()).await.map_err(|error| StreamFailure::from_write(error, version))?;
-        Ok(SubgroupWriter { stream, version })
+        write_all(&mut *stream, bytes.freeze())
+            .await
+            .map_err(|error| StreamFailure::from_write(error, &self.shared))?;
+        Ok(SubgroupWriter { stream, shared: self.shared.clone() })
     }
 
     /// Sends one object as a datagram; what does not fit the path is dropped, as the draft wants.
@@ -106,9 +115,7 @@ impl SubscriptionWriter {
         let mut bytes = BytesMut::new();
         datagram.encode(&mut bytes, self.shared.version).map_err(|error| SessionError::Local(error.to_string()))?;
         match self.shared.connection.send_datagram(bytes.freeze()) {
-            Err(crate::connection::DatagramError::Connection(error)) => {
-                Err(SessionError::from_connection(error, self.shared.version))
-            }
+            Err(crate::connection::DatagramError::Connection(error)) => Err(self.shared.lost(error)),
             _ => Ok(()),
         }
     }
@@ -137,7 +144,8 @@ impl SubscriptionWriter {
         self.live = false;
         self.shared.conclude(self.key, |machine| {
             let reason = ReasonPhrase::from(reason);
-            machine.reject_update(self.key, RequestError { request_id: None, code, retry: None, reason, redirect: None })
+            machine
+                .reject_update(self.key, RequestError { request_id: None, code, retry: None, reason, redirect: None })
         });
     }
 
@@ -157,7 +165,7 @@ impl Drop for SubscriptionWriter {
                 machine.publish_done(self.key, PublishDoneCode::InternalError, Some(streams), "publisher stopped")
             });
         } else {
-            self.shared.lock().slots.remove(&self.key);
+            self.shared.forget(self.key);
         }
     }
 }
@@ -166,7 +174,7 @@ impl Drop for SubscriptionWriter {
 #[derive(Debug)]
 pub struct SubgroupWriter {
     stream: Box<dyn SendStream>,
-    version: moqt::Version,
+    shared: Arc<Shared>,
 }
 
 impl SubgroupWriter {
@@ -174,8 +182,12 @@ impl SubgroupWriter {
     ///
     /// # Errors
     /// The subscriber stopped the stream, or the session ended.
-    pub fn poll_write_chunks(&mut self, cx: &mut Context<'_>, chunks: &mut [Bytes]) -> Poll<Result<usize, StreamFailure>> {
-        self.stream.poll_write_chunks(cx, chunks).map_err(|error| StreamFailure::from_write(error, self.version))
+    pub fn poll_write_chunks(
+        &mut self,
+        cx: &mut Context<'_>,
+        chunks: &mut [Bytes],
+    ) -> Poll<Result<usize, StreamFailure>> {
+        self.stream.poll_write_chunks(cx, chunks).map_err(|error| StreamFailure::from_write(error, &self.shared))
     }
 
     /// Writes all chunks, waiting for flow control. Cancel safe: what was written is gone from `chunks`.
@@ -184,7 +196,7 @@ impl SubgroupWriter {
     /// The subscriber stopped the stream, or the session ended.
     pub async fn write(&mut self, chunks: &mut [Bytes]) -> Result<(), StreamFailure> {
         let written = write_all_chunks(&mut *self.stream, chunks).await;
-        written.map_err(|error| StreamFailure::from_write(error, self.version))
+        written.map_err(|error| StreamFailure::from_write(error, &self.shared))
     }
 
     /// Ends the stream: every object of the subgroup was written.
@@ -195,7 +207,7 @@ impl SubgroupWriter {
 
     /// Gives the stream up.
     pub fn reset(&mut self, code: StreamErrorCode) {
-        self.stream.reset(code.to_wire(self.version));
+        self.stream.reset(code.to_wire(self.shared.version));
     }
 
     /// Changes the transport priority (higher first).
@@ -205,7 +217,7 @@ impl SubgroupWriter {
 
     /// Ready when the subscriber stopped the stream (its code), or when everything was acknowledged or is gone (`None`).
     pub fn poll_stopped(&mut self, cx: &mut Context<'_>) -> Poll<Option<StreamErrorCode>> {
-        self.stream.poll_stopped(cx).map(|code| code.map(|code| StreamErrorCode::from_wire(code, self.version)))
+        self.stream.poll_stopped(cx).map(|code| code.map(|code| StreamErrorCode::from_wire(code, self.shared.version)))
     }
 
     /// Waits for [`SubgroupWriter::poll_stopped`].
@@ -226,23 +238,30 @@ pub struct FetchWriter {
 }
 
 impl FetchWriter {
+    /// Opens the stream of an accepted FETCH; dropped or failing before that, the FETCH is reset.
     pub(super) async fn open(
-        shared: Arc<Shared>,
-        key: RequestKey,
+        guard: RequestGuard,
         request_id: RequestId,
         order: GroupOrder,
         priority: i32,
-        events: mpsc::Receiver<RequestEvent>,
+        mut events: mpsc::Receiver<RequestEvent>,
     ) -> Result<Self, SessionError> {
-        let version = shared.version;
-        let opened = shared.connection.open_uni().await;
-        let mut stream = opened.map_err(|error| SessionError::from_connection(error, version))?;
-        stream.set_priority(priority);
+        let shared = guard.shared.clone();
         let mut header = BytesMut::with_capacity(64);
         UniStreamHeader::Fetch { request_id }
-            .encode(&mut header, version)
+            .encode(&mut header, shared.version)
             .map_err(|error| SessionError::Local(error.to_string()))?;
-        Ok(Self { shared, key, events, stream, encoder: FetchEncoder::new(version, order), header })
+        let mut stream = tokio::select! {
+            biased;
+            () = cancelled(&mut events) => {
+                return Err(shared.error().unwrap_or_else(|| SessionError::Local("fetch was cancelled".to_owned())));
+            }
+            opened = shared.connection.open_uni() => opened.map_err(|error| shared.lost(error))?,
+        };
+        stream.set_priority(priority);
+        let (key, encoder) = (guard.key, FetchEncoder::new(shared.version, order));
+        guard.hand_over();
+        Ok(Self { shared, key, events, stream, encoder, header })
     }
 
     /// Queues an object's header; its payload follows by [`FetchWriter::write`], exactly `payload_len` bytes of it.
@@ -268,7 +287,6 @@ impl FetchWriter {
     /// # Errors
     /// The subscriber cancelled or stopped the stream, or the session ended.
     pub async fn write(&mut self, chunks: &mut [Bytes]) -> Result<(), StreamFailure> {
-        let version = self.shared.version;
         let head = self.header.split().freeze();
         let write = async {
             if !head.is_empty() {
@@ -278,7 +296,7 @@ impl FetchWriter {
         };
         tokio::select! {
             biased;
-            written = write => written.map_err(|error| StreamFailure::from_write(error, version)),
+            written = write => written.map_err(|error| StreamFailure::from_write(error, &self.shared)),
             () = cancelled(&mut self.events) => Err(StreamFailure::Stopped(StreamErrorCode::Cancelled)),
         }
     }
