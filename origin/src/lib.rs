@@ -28,10 +28,8 @@ mod start;
 #[cfg(test)]
 mod testing;
 
-pub use ingest::IngestError;
 pub use metric::describe_metrics;
 pub use origin::{Origin, OriginError};
 pub use package::Packaging;
-pub use publish::PublishError;
 pub use settings::{Arguments, BroadcastSettings, RelayTrustSettings, RetainSettings, Settings, SourceSettings};
 pub use start::{StartError, start};

@@ -86,6 +86,10 @@ pub(crate) const MAX_HANDSHAKES: usize = 256;
 pub(crate) const SLOW_VIEWER: SlowViewerPolicy =
     SlowViewerPolicy { max_lag_groups: 2, max_lag: Duration::from_secs(3), max_lag_bytes: 16 << 20 };
 
+/// Time from the answer to a subscription of a track that is over to its PUBLISH_DONE: a joining FETCH
+/// sent along with the SUBSCRIBE arrives in it, even if its packet has to be sent again.
+pub(crate) const JOINING_TIME: Duration = Duration::from_secs(1);
+
 /// Subscriber wait named in a refusal that a later attempt may get past.
 pub(crate) const RETRY_AFTER: Duration = Duration::from_secs(1);
 

@@ -7,14 +7,14 @@ use fanout::{
     serve_subscription,
 };
 use moqt::{FullTrackName, GroupOrder, Location, Namespace, Parameters, PublishDoneCode, RequestErrorCode, Version};
-use tokio::task::JoinSet;
+use tokio::{task::JoinSet, time::sleep};
 use transport::{
     IncomingFetch, IncomingPrefix, IncomingRequest, IncomingSubscribe, IncomingTrackStatus, MAX_GROUP_RANK,
     PrefixEvent, Session, SubscriptionWriter, stream_priority,
 };
 
 use crate::{
-    limit::{RETRY_AFTER, SESSION_REQUESTS, SLOW_VIEWER},
+    limit::{JOINING_TIME, RETRY_AFTER, SESSION_REQUESTS, SLOW_VIEWER},
     metric,
     publish::{Broadcast, Demand, Lookup, Track, TrackSet, Viewer},
 };
@@ -149,7 +149,13 @@ async fn subscribe(session: &Session, publications: &Publications, mut request: 
     };
     let answer = Parameters { largest_object: largest, ..Parameters::default() };
     match request.accept(answer, track.properties().clone()) {
-        Ok(writer) => send(&demand, writer, session.connection().info().version, settings).await,
+        Ok(writer) => {
+            if track.has_ended() {
+                // PUBLISH_DONE would make a joining FETCH that is on its way refer to nothing.
+                sleep(JOINING_TIME).await;
+            }
+            send(&demand, writer, session.connection().info().version, settings).await;
+        }
         Err(error) => tracing::debug!(%name, %error, "a subscriber was gone before its answer"),
     }
 }
@@ -317,5 +323,68 @@ async fn offer_track(session: Session, name: FullTrackName, track: Arc<Track>, f
             send(&track.demand(), writer, version, settings).await;
         }
         Err(Refusal { reason, .. }) => writer.done(PublishDoneCode::SubscriptionEnded, reason),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use bytes::Bytes;
+    use fanout::{LogSettings, MemoryBudget, SubgroupMeta};
+    use moqt::{ObjectHeader, ObjectStatus, Properties};
+
+    use super::*;
+
+    fn log(groups: &[u64]) -> TrackLog {
+        let settings = LogSettings { max_groups: 10, max_bytes: 1 << 20 };
+        let log = TrackLog::new(settings, MemoryBudget::new(1 << 20));
+        let meta = SubgroupMeta {
+            version: Version::Draft18,
+            priority: None,
+            has_properties: false,
+            first_object: true,
+            end_of_group: true,
+        };
+        for group in groups {
+            let header = ObjectHeader {
+                object_id: 0,
+                properties: Properties::EMPTY,
+                payload_len: 1,
+                status: ObjectStatus::Normal,
+            };
+            let mut appender = log.subgroup(*group, 0, meta).unwrap();
+            appender.object(&header, Bytes::from_static(b"x")).unwrap();
+            appender.finish(true).unwrap();
+        }
+        log
+    }
+
+    /// What is said about a whole range, step by step: `5` = group 5, `?5` and `-5` = unknown and missing through 5.
+    async fn walk(log: &TrackLog, first: u64, last: u64) -> Vec<String> {
+        let (mut id, mut said) = (first, Vec::new());
+        loop {
+            let (through, text) = match Kept(log).group(id, last).await {
+                GroupAnswer::Found(group) => (group.id(), group.id().to_string()),
+                GroupAnswer::Unknown { through } => (through, format!("?{through}")),
+                GroupAnswer::Missing { through } => (through, format!("-{through}")),
+            };
+            said.push(text);
+            if through == last {
+                return said;
+            }
+            id = if last < first { through - 1 } else { through + 1 };
+        }
+    }
+
+    #[tokio::test]
+    async fn older_groups_are_unknown_and_gaps_do_not_exist() {
+        let log = log(&[5, 6, 9]);
+        assert_eq!(walk(&log, 5, 9).await, ["5", "6", "9"]);
+        assert_eq!(walk(&log, 2, 6).await, ["?4", "5", "6"]);
+        assert_eq!(walk(&log, 0, 3).await, ["?3"]);
+        assert_eq!(walk(&log, 7, 8).await, ["-8"]);
+        assert_eq!(walk(&log, 9, 12).await, ["9", "-12"]);
+        assert_eq!(walk(&log, 9, 5).await, ["9", "6", "5"]);
+        assert_eq!(walk(&log, 6, 2).await, ["6", "5", "?2"]);
+        assert_eq!(walk(&log, 8, 7).await, ["-7"]);
     }
 }

@@ -33,9 +33,16 @@ async fn health_readiness_and_metrics_are_served() {
     let running = tokio::spawn(origin.run(shutdown.clone()));
     assert_eq!(get(address, "/healthz").await.0, 200);
     patiently(async { while get(address, "/readyz").await.0 != 200 {} }).await;
-    let (status, metrics) = get(address, "/metrics").await;
-    assert_eq!(status, 200);
-    assert!(metrics.contains("efir_origin_frames_total{kind=\"video\"}"), "{metrics}");
+    let counted = async {
+        loop {
+            let (status, metrics) = get(address, "/metrics").await;
+            assert_eq!(status, 200);
+            if metrics.contains("efir_origin_frames_total{kind=\"video\"}") {
+                return;
+            }
+        }
+    };
+    patiently(counted).await;
     shutdown.begin();
     patiently(running).await.unwrap();
 }

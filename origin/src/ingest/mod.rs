@@ -36,7 +36,7 @@ pub(crate) trait Source: Send {
 
 /// Why a source stopped before its end.
 #[derive(Debug, thiserror::Error)]
-pub enum IngestError {
+pub(crate) enum IngestError {
     /// The operating system refused to open or start the source.
     #[error("cannot open {name}: {reason}")]
     Open {

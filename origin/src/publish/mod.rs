@@ -9,7 +9,7 @@ pub(crate) use track::{Demand, Track, TrackSettings};
 
 /// Why frames cannot be published. All but the last are the source's fault.
 #[derive(Debug, thiserror::Error)]
-pub enum PublishError {
+pub(crate) enum PublishError {
     /// A broadcast needs something to show.
     #[error("it has no video or audio track this program knows")]
     NoTracks,
