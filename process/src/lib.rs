@@ -39,6 +39,7 @@
 //! }
 //! ```
 
+mod backoff;
 mod directory;
 mod http;
 mod limit;
@@ -49,6 +50,7 @@ mod secret;
 mod settings;
 mod shutdown;
 
+pub use backoff::Backoff;
 pub use directory::state_directory;
 pub use http::{HttpSettings, bind_localhost, serve_http};
 pub use limit::{CLOSE_MARGIN, DEFAULT_GRACE, HEADER_TIMEOUT, MAX_HEADER_BYTES, SECONDS_BUCKETS, UPKEEP_INTERVAL};

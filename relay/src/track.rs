@@ -58,10 +58,10 @@ impl Track {
         self.state.borrow().clone()
     }
 
-    /// Takes the upstream's word on the largest location.
+    /// Takes the upstream's word on the largest location; another upstream's word before is void.
     pub(crate) fn tell_largest(&self, largest: Option<Location>) {
         let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
-        *told = (*told).max(largest);
+        *told = largest;
     }
 
     /// The largest location: what the upstream told or what has arrived, whichever is later.

@@ -5,8 +5,8 @@
 //! cache's bytes and the live logs' are the same [`MemoryBudget`]: a group keeps its charge for as long as anything holds it,
 //! and the cache gives groups up when a live log needs the room.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use fanout::{GroupLog, Reclaim};
@@ -33,17 +33,29 @@ pub(crate) struct CacheLimits {
 }
 
 /// A cached group and when it was last asked for.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 struct Entry {
-    group: Arc<GroupLog>,
+    /// Taken out when room is reclaimed: moka lets go of removed values only in its own time.
+    group: Mutex<Option<Arc<GroupLog>>>,
+    bytes: u64,
     /// Count of the cache's uses at the last one: orders entries when room is reclaimed.
-    used: Arc<AtomicU64>,
+    used: AtomicU64,
+}
+
+impl Entry {
+    fn take(&self) -> Option<Arc<GroupLog>> {
+        self.group.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+
+    fn get(&self) -> Option<Arc<GroupLog>> {
+        self.group.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
 }
 
 /// Complete groups of all tracks.
 #[derive(Debug)]
 pub(crate) struct FrameCache {
-    entries: Cache<GroupKey, Entry>,
+    entries: Cache<GroupKey, Arc<Entry>>,
     uses: AtomicU64,
 }
 
@@ -52,7 +64,7 @@ impl FrameCache {
         let entries = Cache::builder()
             .name("frames")
             .max_capacity(limits.bytes)
-            .weigher(|_, entry: &Entry| u32::try_from(entry.group.bytes()).unwrap_or(u32::MAX))
+            .weigher(|_, entry: &Arc<Entry>| u32::try_from(entry.bytes).unwrap_or(u32::MAX))
             .time_to_live(limits.time_to_live)
             .eviction_policy(EvictionPolicy::lru())
             .eviction_listener(|_, _, cause| metric::cache_evicted(cause))
@@ -69,31 +81,38 @@ impl FrameCache {
 
     /// The group, if it is cached; counts as a use.
     pub(crate) async fn get(&self, key: &GroupKey) -> Option<Arc<GroupLog>> {
-        let entry = self.entries.get(key).await;
-        metric::cache_lookup(entry.is_some());
-        entry.map(|entry| self.used(&entry))
+        let group = self.entries.get(key).await.and_then(|entry| self.used(&entry));
+        metric::cache_lookup(group.is_some());
+        group
     }
 
-    /// The group, from the cache or by `load`; concurrent misses of the same group share one `load`.
+    /// The group, from the cache or by `load`; concurrent misses of the same group share one `load`. `None`: it was given up in
+    /// the same moment for want of room.
     pub(crate) async fn get_or_load<E: Clone + Send + Sync + 'static>(
         &self,
         key: GroupKey,
         load: impl Future<Output = Result<Arc<GroupLog>, E>>,
-    ) -> Result<Arc<GroupLog>, E> {
-        let load = async { load.await.map(|group| self.entry(group)) };
-        let entry = self.entries.entry(key).or_try_insert_with(load).await.map_err(|error| E::clone(&error))?;
+    ) -> Result<Option<Arc<GroupLog>>, E> {
+        let mut loaded = None;
+        let load = async {
+            let group = load.await?;
+            loaded = Some(group.clone());
+            Ok(self.entry(group))
+        };
+        let entry = self.entries.entry(key).or_try_insert_with(load).await.map_err(|error: Arc<E>| E::clone(&error))?;
         metric::cache_lookup(!entry.is_fresh());
         self.report();
-        Ok(self.used(entry.value()))
+        Ok(self.used(entry.value()).or(loaded))
     }
 
-    fn entry(&self, group: Arc<GroupLog>) -> Entry {
-        Entry { group, used: Arc::new(AtomicU64::new(self.tick())) }
+    fn entry(&self, group: Arc<GroupLog>) -> Arc<Entry> {
+        let (bytes, used) = (group.bytes(), AtomicU64::new(self.tick()));
+        Arc::new(Entry { group: Mutex::new(Some(group)), bytes, used })
     }
 
-    fn used(&self, entry: &Entry) -> Arc<GroupLog> {
+    fn used(&self, entry: &Entry) -> Option<Arc<GroupLog>> {
         entry.used.store(self.tick(), Ordering::Relaxed);
-        entry.group.clone()
+        entry.get()
     }
 
     fn tick(&self) -> u64 {
@@ -115,8 +134,7 @@ impl Reclaim for FrameCache {
             if freed >= bytes {
                 break;
             }
-            freed += entry.group.bytes();
-            drop(entry);
+            freed += entry.take().map_or(0, |_| entry.bytes);
             // Removal itself is immediate; moka's future only runs bookkeeping, which the next insert catches up with.
             let invalidation = self.entries.invalidate(&*key);
             let _ = futures_util::FutureExt::now_or_never(invalidation);

@@ -138,21 +138,6 @@ impl TrackGroups {
     }
 }
 
-impl TrackGroups {
-    /// The group in the live log; one whose head is still on its way is waited for.
-    async fn live(&self, id: u64) -> Option<Arc<GroupLog>> {
-        let track = self.track.as_ref()?;
-        if track.largest().is_none_or(|largest| largest.group != id) {
-            return track.log.group(id);
-        }
-        tokio::select! {
-            biased;
-            group = track.log.wait_for(|log| log.group(id)) => Some(group),
-            () = track.log.head_settled(id) => track.log.group(id),
-        }
-    }
-}
-
 impl GroupSource for TrackGroups {
     async fn group(&self, id: u64, _last: u64) -> GroupAnswer {
         if let Some(group) = self.live_group(id).await {
@@ -168,9 +153,9 @@ impl GroupSource for TrackGroups {
             };
         }
         match tokio::time::timeout(left, self.context.cache.get_or_load(key, load)).await {
-            Ok(Ok(group)) => GroupAnswer::Found(group),
+            Ok(Ok(Some(group))) => GroupAnswer::Found(group),
             Ok(Err(FetchFailure::Missing)) => GroupAnswer::Missing { through: id },
-            Ok(Err(FetchFailure::Unknown)) | Err(_) => GroupAnswer::Unknown { through: id },
+            Ok(Ok(None) | Err(FetchFailure::Unknown)) | Err(_) => GroupAnswer::Unknown { through: id },
         }
     }
 }

@@ -3,24 +3,26 @@
 use std::sync::Arc;
 
 use moqt::{Namespace, Parameters};
+use process::Backoff;
+use tokio::time::Instant;
 use transport::{Connection, NamespaceEvent, NamespaceReader, RequestFailure, Session, SessionSettings};
 
 use crate::limit;
 use crate::metric;
 use crate::relay::Context;
 use crate::router::Registration;
-use crate::upstream::backoff::Backoff;
 use crate::upstream::dialer::Upstream;
 
 /// Dials an upstream again and again, and registers its session while it lives. Never returns; dropped at shutdown.
 pub(crate) async fn keep(context: Arc<Context>, index: usize, upstream: Upstream) {
-    let mut backoff = Backoff::default();
+    let mut backoff = Backoff::new(limit::BACKOFF_FIRST, limit::BACKOFF_MOST);
     let mut moved: Option<String> = None;
     loop {
+        let began = Instant::now();
         let target = moved.clone().unwrap_or_else(|| upstream.address.to_string());
         match context.dialer.dial(&upstream, moved.as_deref()).await {
             Ok(connection) => {
-                moved = use_connection(&context, index, &upstream, connection, &mut backoff).await;
+                moved = use_connection(&context, index, &upstream, connection).await;
                 context.router.set_upstream(index, None);
             }
             Err(error) => {
@@ -29,7 +31,10 @@ pub(crate) async fn keep(context: Arc<Context>, index: usize, upstream: Upstream
                 moved = None;
             }
         }
-        tokio::time::sleep(backoff.next()).await;
+        if began.elapsed() >= limit::STEADY {
+            backoff.reset();
+        }
+        tokio::time::sleep(backoff.next_wait()).await;
     }
 }
 
@@ -39,7 +44,6 @@ async fn use_connection(
     index: usize,
     upstream: &Upstream,
     connection: Arc<dyn Connection>,
-    backoff: &mut Backoff,
 ) -> Option<String> {
     let address = &upstream.address;
     let settings = SessionSettings {
@@ -56,7 +60,7 @@ async fn use_connection(
         }
     };
     tokio::select! {
-        moved = follow(context, index, &session, backoff) => moved.filter(|uri| !uri.is_empty()),
+        moved = follow(context, index, &session) => Some(moved),
         error = driver => {
             tracing::warn!(upstream = %address, %error, "upstream session ended");
             None
@@ -65,29 +69,26 @@ async fn use_connection(
 }
 
 /// Uses one upstream session until it asks to move; resolves to where. Mirrors its namespaces meanwhile.
-async fn follow(context: &Arc<Context>, index: usize, session: &Session, backoff: &mut Backoff) -> Option<String> {
+async fn follow(context: &Arc<Context>, index: usize, session: &Session) -> String {
     if session.established().await.is_err() {
         // The driver, polled beside this, tells why.
         return std::future::pending().await;
     }
-    backoff.reset();
     context.router.set_upstream(index, Some(session.clone()));
     metric::upstream_connected();
     tracing::info!(upstream = %session.connection().info().peer, "connected to upstream");
-    let moved = async {
-        let notice = session.goaway_received().await;
-        tracing::info!(uri = %notice.uri, "upstream asks to move");
-        Some(notice.uri)
+    let use_it = async { tokio::join!(mirror(context, session), session.refuse_requests()) };
+    let notice = tokio::select! {
+        notice = session.goaway_received() => notice,
+        _ = use_it => return std::future::pending().await,
     };
-    let refuse = async {
-        session.refuse_requests().await;
-        std::future::pending().await
-    };
-    tokio::select! {
-        moved = moved => moved,
-        () = mirror(context, session) => None,
-        () = refuse => None,
+    tracing::info!(uri = %notice.uri, "upstream asks to move");
+    if notice.uri.is_empty() {
+        // It goes away and names no other place: what it still sends is taken, new requests go elsewhere.
+        context.router.set_upstream(index, None);
+        return std::future::pending().await;
     }
+    notice.uri
 }
 
 /// Announces the upstream's namespaces here for as long as it reports them. Never returns.

@@ -25,6 +25,28 @@ pub(super) enum IngestEnd {
     Lost,
     /// The publisher contradicted itself (draft-18 section 2.4.2).
     Malformed,
+    /// The publisher restarted and counts its groups from further back than what viewers have seen.
+    BeganAnew,
+}
+
+/// The beginning of the group that a subscription starts in.
+pub(super) struct Head {
+    reader: Option<FetchReader>,
+    /// Live streams of the group, and viewers, wait for as long as it is held.
+    hold: Option<HeadHold>,
+    /// The subscription starts further back than a publisher can fall behind.
+    behind: bool,
+}
+
+impl Head {
+    /// The answer to a joining FETCH on a subscription that started at `joining`. To be made before anybody is told that the
+    /// track is there.
+    pub(super) fn new(track: &Track, reader: Option<FetchReader>, joining: Option<Location>) -> Self {
+        let hold = joining.filter(|_| reader.is_some()).map(|location| track.log.hold_head(location));
+        let from = joining.map_or(0, |location| location.group);
+        let seen = track.log.largest().map_or(0, |largest| largest.group);
+        Self { reader, hold, behind: from.saturating_add(limit::GROUPS_BEHIND) < seen }
+    }
 }
 
 /// Reads one subscription until it ends. Cancel safe in the sense that the log stays consistent: unfinished groups are reset.
@@ -32,9 +54,10 @@ pub(super) async fn feed(
     context: &Arc<Context>,
     track: &Arc<Track>,
     subscription: &mut Subscription,
-    head: Option<(FetchReader, HeadHold)>,
+    head: Head,
 ) -> IngestEnd {
     let version = subscription.version();
+    let behind = head.behind;
     let mut streams = FuturesUnordered::new();
     let mut head = std::pin::pin!(feed_head(track, head, version));
     let mut head_done = false;
@@ -43,8 +66,10 @@ pub(super) async fn feed(
         tokio::select! {
             biased;
             Some(outcome) = streams.next(), if !streams.is_empty() => {
-                if let Err(Stopped::Malformed) = outcome {
-                    return IngestEnd::Malformed;
+                match outcome {
+                    Err(Stopped::Malformed) => return IngestEnd::Malformed,
+                    Err(Stopped::TooOld) if behind => return IngestEnd::BeganAnew,
+                    _ => {}
                 }
             }
             outcome = &mut head, if !head_done => {
@@ -62,7 +87,15 @@ pub(super) async fn feed(
                     }
                 }
                 TrackEvent::Done { status, .. } => {
-                    while streams.next().await.is_some() {}
+                    let last = async {
+                        if !head_done {
+                            let _ = (&mut head).await;
+                        }
+                        while streams.next().await.is_some() {}
+                    };
+                    if timeout(limit::LAST_STREAMS, last).await.is_err() {
+                        tracing::debug!(track = %track.name, "a stream did not end after PUBLISH_DONE");
+                    }
                     store_completed(context, track).await;
                     return IngestEnd::Done(status);
                 }
@@ -74,10 +107,18 @@ pub(super) async fn feed(
 }
 
 /// Moves groups that left the live log complete into the cache.
-pub(super) async fn store_completed(context: &Context, track: &Track) {
+async fn store_completed(context: &Context, track: &Track) {
     for group in track.log.take_completed() {
         context.cache.insert(GroupKey { track: track.name.clone(), group: group.id() }, group).await;
         metric::memory(context.budget.used(), context.budget.limit());
+    }
+}
+
+/// Moves what is complete of a closed track into the cache.
+pub(super) async fn store_rest(context: &Context, track: &Track) {
+    store_completed(context, track).await;
+    for group in track.log.groups_from(0).into_iter().filter(|group| group.is_complete()) {
+        context.cache.insert(GroupKey { track: track.name.clone(), group: group.id() }, group).await;
     }
 }
 
@@ -85,6 +126,8 @@ pub(super) async fn store_completed(context: &Context, track: &Track) {
 enum Stopped {
     /// This stream only.
     Stream,
+    /// Its group is older than what the log keeps.
+    TooOld,
     /// The whole track.
     Malformed,
 }
@@ -98,6 +141,7 @@ fn judge(track: &Track, outcome: Result<(), AppendError>) -> Result<(), Stopped>
             tracing::warn!(track = %track.name, reason, "malformed track: given up");
             Err(Stopped::Malformed)
         }
+        Err(AppendError::TooOld) => Err(Stopped::TooOld),
         Err(AppendError::OverBudget) => {
             metric::over_budget();
             tracing::warn!(track = %track.name, "memory budget is used up: a group was dropped");
@@ -179,12 +223,8 @@ async fn copy(
 }
 
 /// Reads the joining FETCH into the log; live streams of the group wait until it has ended, however it ends.
-async fn feed_head(
-    track: &Arc<Track>,
-    head: Option<(FetchReader, HeadHold)>,
-    version: moqt::Version,
-) -> Result<(), Stopped> {
-    let Some((mut head, hold)) = head else { return Ok(()) };
+async fn feed_head(track: &Arc<Track>, head: Head, version: moqt::Version) -> Result<(), Stopped> {
+    let Head { reader: Some(mut head), hold, .. } = head else { return Ok(()) };
     let mut target = FetchTarget { log: &track.log, version, current: None };
     let outcome = loop {
         match head.next().await {

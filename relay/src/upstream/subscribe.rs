@@ -3,12 +3,12 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use moqt::{FullTrackName, Parameters, Properties, PublishDoneCode, RequestErrorCode};
+use moqt::{FullTrackName, Location, Parameters, Properties, PublishDoneCode, RequestErrorCode};
+use process::Backoff;
 use transport::{FetchReader, Joined, RequestFailure, Subscription};
 
-use super::backoff::Backoff;
-use super::ingest::{self, IngestEnd};
-use super::offered::OfferedTrack;
+use super::ingest::{self, Head, IngestEnd};
+use super::offered::{Lent, Started};
 use crate::limit;
 use crate::metric;
 use crate::relay::Context;
@@ -17,17 +17,35 @@ use crate::track::{Refusal, Track, TrackState};
 
 /// A running upstream subscription.
 struct Feed {
-    subscription: Subscription,
+    subscription: Held,
     head: Option<FetchReader>,
-    offered: Option<Arc<OfferedTrack>>,
+    /// The largest location at the moment it began.
+    joining: Option<Location>,
+}
+
+/// Whose a subscription is.
+enum Held {
+    /// Made by SUBSCRIBE: ends with this task's use of it.
+    Own(Subscription),
+    /// Made by PUBLISH: goes back.
+    Lent(Lent),
+}
+
+impl Held {
+    fn get(&mut self) -> &mut Subscription {
+        match self {
+            Self::Own(subscription) => subscription,
+            Self::Lent(lent) => &mut lent.subscription,
+        }
+    }
 }
 
 /// Why the track's task stops.
 enum Stop {
     /// Nobody watched for a linger.
     Idle,
-    /// The publisher said so.
-    Ended(PublishDoneCode),
+    /// The publisher said so, or is gone for good.
+    Ended(PublishDoneCode, &'static str),
     /// No source serves it.
     Refused(Refusal),
 }
@@ -43,45 +61,51 @@ pub(crate) async fn run(context: Arc<Context>, track: Arc<Track>, hops: Vec<u64>
         }
         match stop {
             Stop::Idle => {}
-            Stop::Ended(status) => {
-                track.log.end(status, "publisher ended the track");
+            Stop::Ended(status, reason) => {
+                track.log.end(status, reason);
                 track.set(TrackState::Ended(status));
             }
             Stop::Refused(refusal) => track.set(TrackState::Refused(refusal)),
         }
-        return;
+        return ingest::store_rest(&context, &track).await;
     }
 }
 
 async fn feed_until_stopped(context: &Arc<Context>, track: &Arc<Track>, hops: &[u64]) -> Stop {
-    let mut backoff = Backoff::default();
+    let mut backoff = Backoff::new(limit::BACKOFF_FIRST, limit::BACKOFF_MOST);
     let mut changes = context.router.changes();
-    let mut lost_at = Instant::now();
+    let mut looking_since = Instant::now();
     let mut live = false;
     loop {
         changes.mark_unchanged();
         let refusal = match connect(context, &track.name, hops).await {
             Ok(feed) => {
                 live = true;
-                backoff.reset();
-                match use_feed(context, track, feed).await {
-                    Some(stop) => return stop,
-                    None => lost_at = Instant::now(),
+                let (began, before) = (Instant::now(), track.log.largest());
+                if let Some(stop) = use_feed(context, track, feed).await {
+                    return stop;
+                }
+                if began.elapsed() >= limit::STEADY {
+                    backoff.reset();
+                }
+                if track.log.largest() > before {
+                    looking_since = Instant::now();
                 }
                 None
             }
             Err(refusal) => Some(refusal),
         };
-        let patience = if live { limit::RESUME_WAIT } else { limit::SOURCE_WAIT };
-        let coming = live || (refusal.is_none() || !context.router.upstreams_ready());
-        if !coming || lost_at.elapsed() > patience {
+        let patience = if live { context.settings.resume() } else { limit::SOURCE_WAIT };
+        let left = patience.saturating_sub(looking_since.elapsed());
+        let coming = live || !context.router.upstreams_ready();
+        if !coming || left.is_zero() {
             return match refusal {
                 Some(refusal) if !live => Stop::Refused(refusal),
-                _ => Stop::Ended(PublishDoneCode::InternalError),
+                _ => Stop::Ended(PublishDoneCode::InternalError, "publisher was lost and no other came"),
             };
         }
         tokio::select! {
-            () = tokio::time::sleep(backoff.next()) => {}
+            () = tokio::time::sleep(backoff.next_wait().min(left)) => {}
             _ = changes.changed() => {}
             () = track.idle(context.settings.linger()) => return Stop::Idle,
         }
@@ -90,12 +114,16 @@ async fn feed_until_stopped(context: &Arc<Context>, track: &Arc<Track>, hops: &[
 
 /// Asks the sources in turn; the refusal of the last one, or of none at all.
 async fn connect(context: &Arc<Context>, name: &FullTrackName, hops: &[u64]) -> Result<Feed, Refusal> {
-    let mut refusal =
-        Refusal { code: RequestErrorCode::DoesNotExist, retry: None, reason: format!("nobody publishes {name} here") };
+    let mut refusal = if context.router.upstreams_ready() {
+        Refusal { code: RequestErrorCode::DoesNotExist, retry: None, reason: format!("nobody publishes {name} here") }
+    } else {
+        let reason = format!("nobody publishes {name} here, and an upstream cannot be reached");
+        Refusal { code: RequestErrorCode::DoesNotExist, retry: Some(limit::SOURCE_WAIT), reason }
+    };
     for source in context.router.sources(name) {
         match join(context, name, hops, &source).await {
-            Ok(Some(feed)) => {
-                if let Some(unknown) = unknown_mandatory(feed.subscription.properties()) {
+            Ok(Some(mut feed)) => {
+                if let Some(unknown) = unknown_mandatory(feed.subscription.get().properties()) {
                     refusal = Refusal {
                         code: RequestErrorCode::UnsupportedExtension,
                         retry: None,
@@ -125,41 +153,40 @@ async fn join(
 ) -> Result<Option<Feed>, RequestFailure> {
     if let Some(offered) = &source.offered {
         let started = offered.start(&source.session).await?;
-        return Ok(started.map(|(subscription, head)| Feed { subscription, head, offered: Some(offered.clone()) }));
+        let feed = |Started { lent, head, joining }| Feed { subscription: Held::Lent(lent), head, joining };
+        return Ok(started.map(feed));
     }
     source.session.connection().set_max_incoming_uni(limit::PUBLISHER_STREAMS);
-    let hops = hops.iter().copied().chain([context.id]).collect();
-    let parameters = Parameters { hops, ..Parameters::default() };
+    let parameters = Parameters { hops: context.onward(hops), ..Parameters::default() };
     let Joined { subscription, head } = source.session.join(name.clone(), parameters, 0).await?;
-    Ok(Some(Feed { subscription, head, offered: None }))
+    let joining = subscription.parameters().largest_object;
+    Ok(Some(Feed { subscription: Held::Own(subscription), head, joining }))
 }
 
 /// Feeds the log from one subscription. `None` when it was lost and another source may take over.
 async fn use_feed(context: &Arc<Context>, track: &Arc<Track>, feed: Feed) -> Option<Stop> {
     let _gauge = metric::LiveGauge::upstream_subscription();
-    let Feed { mut subscription, head, offered } = feed;
-    let joining = subscription.parameters().largest_object;
+    let Feed { mut subscription, head, joining } = feed;
+    let head = Head::new(track, head, joining);
     track.tell_largest(joining);
-    // Held before anybody is told that the track is there: viewers wait for the head instead of missing it.
-    let hold = joining.filter(|_| head.is_some()).map(|location| track.log.hold_head(location));
-    track.set(TrackState::Live(subscription.properties().clone()));
+    track.set(TrackState::Live(subscription.get().properties().clone()));
     let end = tokio::select! {
-        end = ingest::feed(context, track, &mut subscription, head.zip(hold)) => end,
+        end = ingest::feed(context, track, subscription.get(), head) => end,
         () = track.idle(context.settings.linger()) => {
-            if let Some(offered) = offered {
-                offered.stop(subscription).await;
+            if let Held::Lent(lent) = subscription {
+                lent.give_back().await;
             }
             return Some(Stop::Idle);
         }
     };
-    if let Some(offered) = offered {
-        offered.finish();
-    }
     match end {
         IngestEnd::Done(status @ (PublishDoneCode::TrackEnded | PublishDoneCode::MalformedTrack)) => {
-            Some(Stop::Ended(status))
+            Some(Stop::Ended(status, "publisher ended the track"))
         }
-        IngestEnd::Malformed => Some(Stop::Ended(PublishDoneCode::MalformedTrack)),
+        IngestEnd::Malformed => Some(Stop::Ended(PublishDoneCode::MalformedTrack, "publisher contradicted itself")),
+        IngestEnd::BeganAnew => {
+            Some(Stop::Ended(PublishDoneCode::InternalError, "publisher began anew; subscribe again"))
+        }
         IngestEnd::Done(status) => {
             tracing::info!(track = %track.name, ?status, "upstream ended the subscription; looking for another source");
             None
