@@ -30,7 +30,10 @@ pub const DATAGRAM_SEND_BUFFER: usize = 262_144;
 /// Silence after which a connection is given up: long enough for a phone changing networks.
 pub const IDLE_TIMEOUT: Duration = Duration::from_secs(20);
 
-/// Pause between a client's pings, three per idle timeout. Servers send none: each ping costs a flush per viewer.
+/// As [`IDLE_TIMEOUT`], for connections this side dials: whoever watches wants to know soon that its server died.
+pub const CLIENT_IDLE_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Longest pause between a client's pings, and at least three per idle timeout. Servers send none: each ping costs a flush per viewer.
 pub const KEEP_ALIVE_INTERVAL: Duration = Duration::from_secs(6);
 
 /// Ack-eliciting packets per acknowledgement asked of the peer: measured 7 to 27 % less serving CPU than one per two packets.
