@@ -1,0 +1,340 @@
+//! The command line.
+
+use std::path::PathBuf;
+use std::str::FromStr;
+use std::time::Duration;
+
+use clap::{Args, Parser, Subcommand};
+use moqt::Namespace;
+use transport::TrustSettings;
+
+use crate::target::{Target, parse_namespace};
+
+const EXIT_CODES: &str = "\
+Exit codes:
+  0  done; also when stopped by Ctrl-C or SIGTERM
+  1  failed: the output cannot be written, or what the publisher sent cannot be used
+  2  the command line is wrong
+  3  no connection, or it was lost for good
+  4  not found, or refused by the server
+  5  the stream ended before what was asked for";
+
+const URLS: &str = "\
+URLs:
+  https://host:port/live/demo            WebTransport
+  moqt://host:port/live/demo             raw QUIC
+  moqt://host:port/#msf:live-demo--catalog  a catalog by its MSF name
+
+The path is sent to the server as it stands, query included (WebTransport request path, or PATH of SETUP on raw
+QUIC). Its segments also name the broadcast's namespace: /live/demo is the namespace of the two fields `live` and
+`demo` (%2F for a slash inside of a field). Where the two differ, --namespace says the namespace:
+
+  efir pull https://relay.example/customer?token=x --namespace live/demo
+
+Servers on this machine that run with a development certificate are trusted without a flag.";
+
+/// List, pull, fetch and inspect live broadcasts over MOQT.
+#[derive(Debug, Parser)]
+#[command(name = "efir", version, after_help = EXIT_CODES, after_long_help = format!("{URLS}\n\n{EXIT_CODES}"))]
+pub(crate) struct Arguments {
+    /// What is logged to standard error: error, warn, info, debug, trace, or per target
+    #[arg(long, global = true, value_name = "LEVEL", default_value = "error")]
+    pub(crate) log: String,
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// List broadcasts and their tracks
+    #[command(after_long_help = LS_EXAMPLES)]
+    Ls(LsArguments),
+    /// Receive a broadcast live: to a file, to standard output, or only to measure
+    #[command(after_long_help = PULL_EXAMPLES)]
+    Pull(PullArguments),
+    /// Fetch a range of past groups of one track
+    #[command(after_long_help = FETCH_EXAMPLES)]
+    Fetch(FetchArguments),
+    /// Show the connection's facts and a broadcast's catalog
+    #[command(after_long_help = INFO_EXAMPLES)]
+    Info(InfoArguments),
+}
+
+const LS_EXAMPLES: &str = "\
+Examples:
+  efir ls https://localhost:4443                 every broadcast
+  efir ls https://localhost:4443 live            those under live/
+  efir ls --json moqt://relay.example/live | jq  one JSON object per broadcast
+  efir ls --watch https://localhost:4443         follow broadcasts as they come and go";
+
+const PULL_EXAMPLES: &str = "\
+Examples:
+  efir pull https://localhost:4443/live/demo                     measure: tune-in time, rate, losses
+  efir pull https://localhost:4443/live/demo -o - | ffplay -     watch
+  efir pull https://localhost:4443/live/demo -o demo.mp4 --duration 10s
+  efir pull moqt://localhost:4443/live/demo --track video0 --raw -o demo.h264
+  efir pull https://localhost:4443/live/demo --frames 250 --json";
+
+const FETCH_EXAMPLES: &str = "\
+Examples:
+  efir info https://localhost:4443/live/demo                     shows the newest groups
+  efir fetch https://localhost:4443/live/demo --track video0 --groups 1718000000000..1718000000004 -o past.mp4
+  efir fetch https://localhost:4443/live/demo --track catalog --groups 0 --raw -o -";
+
+const INFO_EXAMPLES: &str = "\
+Examples:
+  efir info https://localhost:4443                connection only
+  efir info https://localhost:4443/live/demo      and the broadcast's catalog
+  efir info --json moqt://relay.example/live/demo";
+
+/// Which server certificates are accepted.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct TrustArguments {
+    /// Accept the certificate with this SHA-256 hash, in hexadecimal digits; may be repeated
+    #[arg(long, value_name = "HEX", value_parser = parse_hash, conflicts_with_all = ["ca", "insecure"])]
+    certificate_hash: Vec<[u8; 32]>,
+    /// Accept certificates signed by those in this PEM file
+    #[arg(long, value_name = "FILE", conflicts_with = "insecure")]
+    ca: Option<PathBuf>,
+    /// Accept any certificate: the server may be anyone
+    #[arg(long)]
+    insecure: bool,
+}
+
+impl TrustArguments {
+    pub(crate) fn settings(&self) -> TrustSettings {
+        if self.insecure {
+            TrustSettings::Insecure
+        } else if let Some(file) = &self.ca {
+            TrustSettings::Ca(file.clone())
+        } else if !self.certificate_hash.is_empty() {
+            TrustSettings::CertificateHashes(self.certificate_hash.clone())
+        } else {
+            match process::state_directory() {
+                Some(directory) => TrustSettings::Development { directory },
+                None => TrustSettings::System,
+            }
+        }
+    }
+}
+
+/// A broadcast on a server.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct BroadcastArguments {
+    /// https://host:port/namespace (WebTransport) or moqt://host:port/namespace (raw QUIC)
+    pub(crate) url: Target,
+    /// The broadcast's namespace, fields between slashes, instead of the URL's path
+    #[arg(long, value_name = "A/B", value_parser = parse_namespace)]
+    namespace: Option<Namespace>,
+    #[command(flatten)]
+    pub(crate) trust: TrustArguments,
+}
+
+impl BroadcastArguments {
+    /// The namespace asked for; may be empty.
+    pub(crate) fn namespace(&self) -> &Namespace {
+        self.namespace.as_ref().unwrap_or(&self.url.namespace)
+    }
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct LsArguments {
+    /// https://host:port (WebTransport) or moqt://host:port (raw QUIC); a path is the prefix unless PREFIX is given
+    pub(crate) url: Target,
+    /// Only broadcasts under this namespace, fields between slashes
+    #[arg(value_parser = parse_namespace)]
+    pub(crate) prefix: Option<Namespace>,
+    /// Follow changes until stopped
+    #[arg(long)]
+    pub(crate) watch: bool,
+    /// One JSON object per line: {"event":"broadcast"|"ended","namespace":...,"tracks":[...]}
+    #[arg(long)]
+    pub(crate) json: bool,
+    #[command(flatten)]
+    pub(crate) trust: TrustArguments,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct PullArguments {
+    #[command(flatten)]
+    pub(crate) broadcast: BroadcastArguments,
+    /// Take this track; may be repeated. Without it: the best video and the best audio rendition
+    #[arg(long, value_name = "NAME")]
+    pub(crate) track: Vec<String>,
+    /// Write to this file, or to standard output for `-`. Without it frames are only counted
+    #[arg(short, long, value_name = "FILE")]
+    pub(crate) output: Option<String>,
+    /// Stop after this many frames of the first video track, and the audio up to the same time
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    pub(crate) frames: Option<u64>,
+    /// Stop after this much media time: 500ms, 10s, 2m, 1h
+    #[arg(long, value_name = "D", value_parser = parse_duration)]
+    pub(crate) duration: Option<Duration>,
+    /// Where to begin: `live` = the current group from its first frame, `now` = the next group, or a group's number
+    #[arg(long, value_name = "WHERE", default_value = "live")]
+    pub(crate) from: From,
+    /// JSON lines, one per second and a summary, instead of text: on standard output, or on standard error with `-o -`
+    #[arg(long)]
+    pub(crate) json: bool,
+    /// Write the coded frames without a container (H.264 and H.265 with start codes), of one track only
+    #[arg(long)]
+    pub(crate) raw: bool,
+    /// End when the connection is lost or the publisher goes away
+    #[arg(long, conflicts_with = "reconnect_for")]
+    pub(crate) no_reconnect: bool,
+    /// Give up after trying to get the broadcast back for this long
+    #[arg(long, value_name = "D", default_value = "30s", value_parser = parse_duration)]
+    pub(crate) reconnect_for: Duration,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct FetchArguments {
+    #[command(flatten)]
+    pub(crate) broadcast: BroadcastArguments,
+    /// The track
+    #[arg(long, value_name = "NAME")]
+    pub(crate) track: String,
+    /// Groups A to B, both included; or one group
+    #[arg(long, value_name = "A..B")]
+    pub(crate) groups: Groups,
+    /// Write to this file, or to standard output for `-`. Without it frames are only counted
+    #[arg(short, long, value_name = "FILE")]
+    pub(crate) output: Option<String>,
+    /// Write the payloads without a container; also for tracks that no catalog lists
+    #[arg(long)]
+    pub(crate) raw: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct InfoArguments {
+    #[command(flatten)]
+    pub(crate) broadcast: BroadcastArguments,
+    /// One JSON object
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// Where a pull begins.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum From {
+    /// The current group from its start.
+    Live,
+    /// The next group.
+    Now,
+    /// This group.
+    Group(u64),
+}
+
+impl FromStr for From {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text {
+            "live" => Ok(Self::Live),
+            "now" => Ok(Self::Now),
+            number => number.parse().map(Self::Group).map_err(|_| "expected live, now or a group's number".to_owned()),
+        }
+    }
+}
+
+/// A range of groups, both ends included.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Groups {
+    pub(crate) first: u64,
+    pub(crate) last: u64,
+}
+
+impl FromStr for Groups {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let (first, last) = text.split_once("..").unwrap_or((text, text));
+        let number = |text: &str| text.parse::<u64>().map_err(|_| "expected A..B or one group's number".to_owned());
+        let range = Self { first: number(first)?, last: number(last)? };
+        if range.first > range.last { Err(format!("{first} is after {last}")) } else { Ok(range) }
+    }
+}
+
+/// `500ms`, `10s`, `2m`, `1h`, or seconds without a unit.
+fn parse_duration(text: &str) -> Result<Duration, String> {
+    let digits = text.find(|character: char| !character.is_ascii_digit() && character != '.').unwrap_or(text.len());
+    let (number, unit) = text.split_at(digits);
+    let scale = match unit {
+        "ms" => 0.001,
+        "" | "s" => 1.0,
+        "m" => 60.0,
+        "h" => 3600.0,
+        _ => return Err("expected a number with ms, s, m or h".to_owned()),
+    };
+    let seconds = number.parse::<f64>().map_err(|_| "expected a number with ms, s, m or h".to_owned())? * scale;
+    Duration::try_from_secs_f64(seconds).map_err(|error| error.to_string())
+}
+
+fn parse_hash(text: &str) -> Result<[u8; 32], String> {
+    let wrong = || "expected 64 hexadecimal digits, colons allowed".to_owned();
+    let digits: Vec<u8> = text.bytes().filter(|byte| *byte != b':').collect();
+    let mut hash = [0; 32];
+    if digits.len() != 2 * hash.len() {
+        return Err(wrong());
+    }
+    for (byte, pair) in hash.iter_mut().zip(digits.chunks_exact(2)) {
+        let digit = |byte: u8| char::from(byte).to_digit(16).ok_or_else(wrong);
+        *byte = (digit(pair[0])? << 4 | digit(pair[1])?) as u8;
+    }
+    Ok(hash)
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    fn parse(line: &str) -> Result<Command, clap::Error> {
+        Arguments::try_parse_from(line.split(' ')).map(|arguments| arguments.command)
+    }
+
+    #[test]
+    fn the_command_line_is_consistent_and_every_subcommand_has_examples() {
+        Arguments::command().debug_assert();
+        for command in Arguments::command().get_subcommands() {
+            let help = command.get_after_long_help().unwrap().to_string();
+            for line in help.lines().filter(|line| line.trim_start().starts_with("efir ")) {
+                let words = line.trim().split("  ").next().unwrap().split('|').next().unwrap().trim();
+                parse(words).unwrap_or_else(|error| panic!("{words}: {error}"));
+            }
+        }
+    }
+
+    #[test]
+    fn ranges_durations_starts_and_hashes() {
+        assert_eq!("3..7".parse(), Ok(Groups { first: 3, last: 7 }));
+        assert_eq!("9".parse(), Ok(Groups { first: 9, last: 9 }));
+        assert!("7..3".parse::<Groups>().is_err() && "..".parse::<Groups>().is_err());
+        assert_eq!(parse_duration("1.5s"), Ok(Duration::from_millis(1500)));
+        assert_eq!(parse_duration("250ms"), Ok(Duration::from_millis(250)));
+        assert_eq!(parse_duration("2m"), Ok(Duration::from_secs(120)));
+        assert!(parse_duration("s").is_err() && parse_duration("5d").is_err() && parse_duration("-1").is_err());
+        assert_eq!("now".parse(), Ok(From::Now));
+        assert_eq!("17".parse(), Ok(From::Group(17)));
+        assert_eq!(parse_hash(&"0A".repeat(32)), Ok([10; 32]));
+        assert_eq!(parse_hash(&["ff"; 32].join(":")), Ok([255; 32]));
+        assert!(parse_hash("0a").is_err() && parse_hash(&"zz".repeat(32)).is_err());
+    }
+
+    #[test]
+    fn a_namespace_flag_beats_the_path() {
+        let Ok(Command::Info(info)) = parse("efir info https://h/a/b --namespace c/d") else { panic!("parses") };
+        assert_eq!(*info.broadcast.namespace(), Namespace::new(["c", "d"]).unwrap());
+        let Ok(Command::Info(info)) = parse("efir info https://h/a/b") else { panic!("parses") };
+        assert_eq!(*info.broadcast.namespace(), Namespace::new(["a", "b"]).unwrap());
+    }
+
+    #[test]
+    fn contradictions_are_refused() {
+        assert!(parse("efir pull https://h/a --frames 0").is_err());
+        assert!(parse("efir pull https://h/a --no-reconnect --reconnect-for 3s").is_err());
+        assert!(parse("efir pull https://h/a --insecure --ca x.pem").is_err());
+        assert!(parse("efir ls ftp://h").is_err());
+    }
+}

@@ -1,0 +1,58 @@
+//! Every bound of this crate: unit and reason.
+
+use std::time::Duration;
+
+/// Largest object taken, in payload bytes: one 8K keyframe with its fragment headers, the most `media` packages.
+pub(crate) const MAX_OBJECT_BYTES: u64 = (media::limit::MAX_SAMPLE_BYTES as u64) + 4096;
+/// Payload bytes of one track that wait for their turn, beyond which streams of later groups are left unread: eight
+/// seconds at 64 Mbit/s.
+pub(crate) const MERGE_BYTES: usize = 64 << 20;
+/// Groups of one track known at a time; above it further streams stay in the transport.
+pub(crate) const MERGE_GROUPS: usize = 256;
+/// Streams of one track read at a time; further ones stay in the transport and hold the publisher back.
+pub(crate) const TRACK_STREAMS: usize = 256;
+/// A group that brings nothing for this long is given up when a newer one can be started: below the lag after which
+/// viewers notice, above one retransmission on a bad path.
+pub(crate) const STALL: Duration = Duration::from_secs(2);
+/// How long a group with several subgroups, or one whose head alone was seen, waits for a stream that newer data overtook.
+pub(crate) const STRAGGLER_WAIT: Duration = Duration::from_millis(250);
+/// Frames of all tracks between reading and writing: reading follows writing this closely.
+pub(crate) const FRAME_QUEUE: usize = 16;
+/// After a break, at most this many missed groups are asked for; further back the pull goes on at the live edge.
+pub(crate) const RESUME_GROUPS: u64 = 8;
+/// A start this many groups behind the live edge or nearer is joined; from further back it is fetched first.
+pub(crate) const JOIN_GROUPS: u64 = 2;
+/// Pause before a subscription that ended early is asked for again, and before the first new dial.
+pub(crate) const RETRY_FIRST: Duration = Duration::from_millis(250);
+/// Longest such pause.
+pub(crate) const RETRY_MOST: Duration = Duration::from_secs(5);
+/// How long a session that is left has for its last words.
+pub(crate) const CLOSE_WAIT: Duration = Duration::from_millis(500);
+/// Sessions an old one is kept beside while it moves elsewhere; then it is dropped whatever it still sends.
+pub(crate) const MOVE_WAIT: Duration = Duration::from_secs(5);
+/// Longest wait for a broadcast's catalog.
+pub(crate) const CATALOG_WAIT: Duration = Duration::from_secs(6);
+/// Once one catalog dialect is here, the other gets this much more time where both are wanted.
+pub(crate) const CATALOG_GRACE: Duration = Duration::from_millis(700);
+/// `ls` takes the list for complete when nothing came for this long.
+pub(crate) const LIST_SETTLE: Duration = Duration::from_millis(300);
+/// `ls` stops collecting after this long even if namespaces keep coming.
+pub(crate) const LIST_MOST: Duration = Duration::from_secs(3);
+/// Broadcasts `ls` remembers; a relay with more needs a prefix.
+pub(crate) const LIST_BROADCASTS: usize = 4096;
+/// Catalogs `ls` asks for at a time.
+pub(crate) const LIST_CATALOGS: usize = 8;
+/// When the frames asked for are written, the other tracks get this long to reach the same time.
+pub(crate) const ALIGN_WAIT: Duration = Duration::from_secs(1);
+/// A step of a track's time further ahead than this is a new timeline, not a gap: nobody watches a minute of freeze.
+pub(crate) const TIMELINE_JUMP: Duration = Duration::from_secs(60);
+/// A step back further than this is a new timeline, not reordering: more than any reordering of pictures.
+pub(crate) const TIMELINE_BACK: Duration = Duration::from_secs(1);
+/// Two tracks whose times are this near belong to one timeline: more than one group.
+pub(crate) const TIMELINE_NEAR: Duration = Duration::from_secs(15);
+/// Live line on a terminal.
+pub(crate) const LIVE_LINE: Duration = Duration::from_millis(500);
+/// Progress lines elsewhere.
+pub(crate) const PLAIN_LINE: Duration = Duration::from_secs(5);
+/// JSON lines.
+pub(crate) const JSON_LINE: Duration = Duration::from_secs(1);
