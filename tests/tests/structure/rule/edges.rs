@@ -1,0 +1,100 @@
+//! Who may depend on whom, read from the manifests.
+
+use crate::workspace::{Crate, Workspace};
+
+/// Allowed edges between our crates. Changing this table is a change of architecture.
+const ALLOWED: [(&str, &[&str]); 14] = [
+    ("moqt", &[]),
+    ("media", &[]),
+    ("certs", &[]),
+    ("process", &[]),
+    ("transport", &["moqt", "certs"]),
+    ("fanout", &["moqt", "transport"]),
+    ("origin", &["media", "fanout", "transport", "moqt", "certs", "process"]),
+    ("relay", &["fanout", "transport", "moqt", "certs", "process"]),
+    ("commerce", &["process"]),
+    ("cli", &["media", "transport", "moqt", "process"]),
+    ("stress", &["media", "transport", "moqt", "process"]),
+    ("bench", &["transport", "moqt", "process"]),
+    ("standalone", &["origin", "relay", "commerce", "certs", "process"]),
+    (
+        "tests",
+        &[
+            "moqt",
+            "media",
+            "certs",
+            "process",
+            "transport",
+            "fanout",
+            "origin",
+            "relay",
+            "commerce",
+            "cli",
+            "stress",
+            "bench",
+            "standalone",
+        ],
+    ),
+];
+
+/// All that the rules of the wire may need.
+const MOQT_NEEDS: [&str; 2] = ["bytes", "thiserror"];
+
+pub(super) fn only_allowed_edges(workspace: &Workspace) -> Vec<String> {
+    let is_ours = |name: &str| workspace.crates.iter().any(|one| one.name == name);
+    let mut violations = Vec::new();
+    for one in &workspace.crates {
+        let Some(allowed) = allowed(workspace, one) else {
+            violations.push(format!("{}: crate is not in the table of allowed edges", one.folder.display()));
+            continue;
+        };
+        for (kind, package, specification) in one.dependencies() {
+            let ours = is_ours(&package) || specification.get("path").is_some();
+            if ours && !allowed.contains(&package) {
+                violations.push(format!("{}/Cargo.toml: {kind}: `{package}` is not allowed", one.folder.display()));
+            }
+        }
+    }
+    violations
+}
+
+fn allowed(workspace: &Workspace, one: &Crate) -> Option<Vec<String>> {
+    if one.is_fuzz() {
+        let parent = workspace.crates.iter().find(|other| Some(other.folder.as_path()) == one.folder.parent());
+        return Some(parent.map(|parent| parent.name.clone()).into_iter().collect());
+    }
+    let (_, allowed) = ALLOWED.iter().find(|(name, _)| *name == one.name)?;
+    Some(allowed.iter().map(|name| (*name).to_owned()).collect())
+}
+
+pub(super) fn moqt_needs_little(workspace: &Workspace) -> Vec<String> {
+    let Some(moqt) = workspace.crates.iter().find(|one| one.name == "moqt") else {
+        return vec!["there is no crate `moqt`".to_owned()];
+    };
+    moqt.dependencies()
+        .into_iter()
+        .filter(|(kind, package, _)| *kind != "dev-dependencies" && !MOQT_NEEDS.contains(&package.as_str()))
+        .map(|(kind, package, _)| format!("moqt/Cargo.toml: {kind}: `{package}` is not one of {MOQT_NEEDS:?}"))
+        .collect()
+}
+
+#[test]
+fn a_relay_that_knows_media_is_found() {
+    let media = ("media/Cargo.toml", "[package]\nname = 'media'");
+    let relay = "[package]\nname = 'relay'\n[target.'cfg(unix)'.dev-dependencies]\nx = { package = 'media', path = '../media' }";
+    super::assert_finds(only_allowed_edges, &[media, ("relay/Cargo.toml", relay)], "dev-dependencies: `media`");
+    let origin = "[package]\nname = 'origin'\n[dependencies]\nmedia.workspace = true";
+    super::assert_accepts(only_allowed_edges, &[media, ("origin/Cargo.toml", origin)]);
+}
+
+#[test]
+fn crates_outside_the_table_are_found() {
+    super::assert_finds(only_allowed_edges, &[("extra/Cargo.toml", "[package]\nname = 'extra'")], "not in the table");
+}
+
+#[test]
+fn a_moqt_with_a_runtime_is_found() {
+    let manifest =
+        "[package]\nname = 'moqt'\n[dependencies]\nbytes = '1'\ntokio = '1'\n[dev-dependencies]\nserde = '1'";
+    super::assert_finds(moqt_needs_little, &[("moqt/Cargo.toml", manifest)], "`tokio` is not one of");
+}
