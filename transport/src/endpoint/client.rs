@@ -37,7 +37,10 @@ impl Default for ClientSettings {
         Self {
             versions: vec![Version::Draft18],
             dial_timeout: limit::DIAL_TIMEOUT,
-            connection: ConnectionSettings { idle_timeout: limit::CLIENT_IDLE_TIMEOUT, ..ConnectionSettings::default() },
+            connection: ConnectionSettings {
+                idle_timeout: limit::CLIENT_IDLE_TIMEOUT,
+                ..ConnectionSettings::default()
+            },
         }
     }
 }

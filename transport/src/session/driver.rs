@@ -305,7 +305,7 @@ async fn write_control(shared: Arc<Shared>) {
         };
         if stopped {
             let reason = "the peer stopped this side's control stream";
-            shared.end(SessionError::Protocol(ProtocolError::new(SessionErrorCode::ProtocolViolation, reason)));
+            streams::control_lost(&shared, ProtocolError::new(SessionErrorCode::ProtocolViolation, reason)).await;
         }
         if shared.has_ended() {
             return;

@@ -327,8 +327,8 @@ impl Session {
         }
     }
 
-    /// Asks the peer to move: GOAWAY on the control stream. New requests are refused from now on, and the session is closed
-    /// with GOAWAY_TIMEOUT after `timeout`. A client must leave `uri` empty.
+    /// Asks the peer to move: GOAWAY on the control stream. New requests are refused from now on; if any request is left
+    /// after `timeout` (zero = no limit), the session is closed with GOAWAY_TIMEOUT. A client must leave `uri` empty.
     pub fn go_away(&self, uri: &str, timeout: Duration) {
         self.shared.tell(|machine| machine.go_away(uri, timeout));
     }

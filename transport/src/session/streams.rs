@@ -85,12 +85,7 @@ async fn read_control(shared: &Arc<Shared>, mut stream: Box<dyn RecvStream>, fir
             }
             Ok(None) | Err(ReadError::Reset(_)) => {
                 let error = shared.lock().machine.handle_control_closed();
-                // A closing peer's streams may end a moment before its close arrives: let that be the reason.
-                let closed = timeout(limit::CLOSE_GRACE, shared.connection.closed()).await;
-                shared.end(match closed {
-                    Ok(closed) => shared.lost(closed),
-                    Err(_) => SessionError::Protocol(error),
-                });
+                control_lost(shared, error).await;
                 return;
             }
             Err(_) => return,
@@ -99,6 +94,16 @@ async fn read_control(shared: &Arc<Shared>, mut stream: Box<dyn RecvStream>, fir
             return;
         }
     }
+}
+
+/// Ends the session for a control stream that must not end. A closing peer's streams may end a moment before its close arrives:
+/// that is the reason then.
+pub(super) async fn control_lost(shared: &Arc<Shared>, error: ProtocolError) {
+    let closed = timeout(limit::CLOSE_GRACE, shared.connection.closed()).await;
+    shared.end(match closed {
+        Ok(closed) => shared.lost(closed),
+        Err(_) => SessionError::Protocol(error),
+    });
 }
 
 /// Delivers a subgroup stream to the subscription of its alias; data may overtake SUBSCRIBE_OK, so an unknown alias waits a little.
