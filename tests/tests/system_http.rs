@@ -1,0 +1,136 @@
+//! The HTTP edge of a relay, and a whole broadcast from the origin through it.
+
+use std::net::{Ipv4Addr, SocketAddr};
+
+use moqt::Parameters;
+use tests::system::{Publisher, RunningRelay, Viewer, at, http_get, payload, settings, until};
+
+const TRACK: &str = "live-demo--video0";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn health_readiness_metrics_and_certificate() {
+    let relay = RunningRelay::start(settings()).await;
+    let health = http_get(relay.http, "/healthz").await;
+    assert_eq!((health.status, health.text().as_str()), (200, "ok\n"));
+    assert_eq!(http_get(relay.http, "/readyz").await.status, 200);
+    let metrics = http_get(relay.http, "/metrics").await;
+    assert!(metrics.header("content-type").starts_with("text/plain; version=0.0.4"));
+    assert!(metrics.text().contains("efir_relay_memory_limit_bytes"), "{}", metrics.text());
+    let certificate = http_get(relay.http, "/certificate.sha256").await;
+    let hex: String = relay.certificate_hash.iter().map(|byte| format!("{byte:02x}")).collect();
+    assert_eq!(certificate.text().lines().next(), Some(hex.as_str()));
+    assert_eq!(certificate.header("access-control-allow-origin"), "*", "pages of other origins read it");
+    assert_eq!(http_get(relay.http, "/nothing").await.status, 404);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_relay_without_its_upstream_is_alive_and_not_ready() {
+    let relay = RunningRelay::below(&[tests::system::free_port()]).await;
+    assert_eq!(http_get(relay.http, "/healthz").await.status, 200);
+    let ready = http_get(relay.http, "/readyz").await;
+    assert_eq!(ready.status, 503);
+    assert!(ready.text().contains("upstream"), "{}", ready.text());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn groups_are_plain_gets() {
+    let publisher = Publisher::default();
+    let track = publisher.track(TRACK);
+    let source = publisher.listen().await;
+    let relay = RunningRelay::below(&[source.address]).await;
+    let viewer = Viewer::over_quic(relay.address).await;
+    track.frame(at(1, 0), 10);
+    let mut frames = viewer.join(track.name(), 0).await.unwrap();
+    for group in 2..5 {
+        for object in 0..3 {
+            track.frame(at(group, object), 5000);
+        }
+        frames.up_to(at(group, 2)).await;
+    }
+    let body: Vec<u8> = (0..3).flat_map(|object| payload(track.name(), at(3, object), 5000)).collect();
+    let complete = http_get(relay.http, "/tracks/live/demo/video0/3").await;
+    assert_eq!((complete.status, complete.body), (200, body.clone()));
+    assert_eq!(complete.headers["cache-control"], "public, max-age=31536000, immutable");
+    let latest = http_get(relay.http, "/tracks/live/demo/video0/latest").await;
+    assert_eq!((latest.status, latest.body), (200, body));
+    assert_eq!(latest.headers["cache-control"], "no-cache", "the next group will be the latest");
+    // A group that still grows is followed to its end and must not be kept.
+    let growing = tokio::spawn(http_get(relay.http, "/tracks/live/demo/video0/4"));
+    let waits = tokio::time::timeout(std::time::Duration::from_millis(100), async { !growing.is_finished() }).await;
+    assert_eq!(waits, Ok(true));
+    track.frame(at(4, 3), 70_000);
+    track.finish_group();
+    let grown = growing.await.unwrap();
+    assert_eq!((grown.status, grown.body.len()), (200, 3 * 5000 + 70_000));
+    assert_eq!(grown.headers["cache-control"], "no-cache");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_not_there_is_404_and_what_cannot_be_is_400() {
+    let publisher = Publisher::default();
+    publisher.track(TRACK).groups([4, 5], 1);
+    let source = publisher.listen().await;
+    let relay = RunningRelay::below(&[source.address]).await;
+    until("the relay is ready", async || http_get(relay.http, "/readyz").await.status == 200).await;
+    for (path, status) in [
+        ("/tracks/live/demo/video0/77", 404),
+        ("/tracks/live/demo/audio0/latest", 404),
+        ("/tracks/live/demo/video0/newest", 400),
+        ("/tracks/live//video0/1", 400),
+        ("/tracks/1", 400),
+    ] {
+        let answer = http_get(relay.http, path).await;
+        assert_eq!(answer.status, status, "{path}: {}", answer.text());
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_broadcast_passes_from_the_origin_through_two_relays() {
+    let settings =
+        origin::Settings { listen: vec![SocketAddr::from((Ipv4Addr::LOCALHOST, 0))], ..origin::Settings::default() };
+    let origin = origin::Origin::load(settings).await.unwrap();
+    let address = origin.addresses()[0];
+    let shutdown = process::Shutdown::new(std::time::Duration::from_secs(1));
+    let running = tokio::spawn(origin.run(shutdown.clone()));
+    let relays = tests::system::chain(address, 2).await;
+    let direct = Viewer::over_quic(address).await;
+    let viewer = Viewer::over_quic(relays[1].address).await;
+    let catalog = tests::system::track("live-demo--catalog");
+    let read = async |viewer: &Viewer| {
+        let subscribed = viewer.session.subscribe(catalog.clone(), Parameters::default()).await;
+        let mut frames = tests::system::Frames::new(&catalog, subscribed.ok()?, None);
+        match frames.next().await {
+            tests::system::Arrival::Frame(place, bytes) => Some((place, bytes)),
+            _ => None,
+        }
+    };
+    // The source may not have told its tracks yet.
+    let mut published = None;
+    until("the catalog", async || {
+        published = read(&direct).await;
+        published.is_some()
+    })
+    .await;
+    assert_eq!(read(&viewer).await, published);
+    let video = tests::system::track("live-demo--video0");
+    let mut near = direct.join(&video, 0).await.unwrap();
+    let mut far = viewer.join(&video, 0).await.unwrap();
+    let (mut at_origin, mut at_viewer) = (std::collections::BTreeMap::new(), Vec::new());
+    while at_viewer.len() < 60 {
+        if let tests::system::Arrival::Frame(place, bytes) = far.next().await {
+            at_viewer.push((place, bytes));
+        }
+    }
+    let newest = at_viewer.iter().map(|(place, _)| *place).max().unwrap();
+    while at_origin.last_key_value().is_none_or(|(place, _)| *place < newest) {
+        if let tests::system::Arrival::Frame(place, bytes) = near.next().await {
+            at_origin.insert(place, bytes);
+        }
+    }
+    assert_eq!(at_viewer[0].0.object, 0, "begins with a group's first frame");
+    for (place, bytes) in &at_viewer {
+        assert_eq!(at_origin.get(place), Some(bytes), "{place:?}");
+    }
+    shutdown.abort();
+    tests::system::within(running).await.unwrap();
+}
