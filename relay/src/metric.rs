@@ -36,7 +36,6 @@
 use std::time::Duration;
 
 use metrics::{counter, gauge, histogram};
-use moka::notification::RemovalCause;
 use moqt::RequestErrorCode;
 use transport::{ConnectionStats, IncomingRequest, SessionError, TransportKind};
 
@@ -187,13 +186,7 @@ pub(crate) fn cache_lookup(hit: bool) {
     counter!("efir_relay_cache_lookups_total", "result" => if hit { "hit" } else { "miss" }).increment(1);
 }
 
-pub(crate) fn cache_evicted(cause: RemovalCause) {
-    let cause = match cause {
-        RemovalCause::Expired => "expired",
-        RemovalCause::Explicit => "reclaimed",
-        RemovalCause::Replaced => "replaced",
-        RemovalCause::Size => "size",
-    };
+pub(crate) fn cache_evicted(cause: &'static str) {
     counter!("efir_relay_cache_evictions_total", "cause" => cause).increment(1);
 }
 

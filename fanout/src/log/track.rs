@@ -125,12 +125,14 @@ impl TrackLog {
         state.largest = state.largest.max(Some(largest));
     }
 
-    /// The group with this id, if it is here.
+    /// The group with this id, if it is here or waits for [`TrackLog::take_completed`].
     #[must_use]
     pub fn group(&self, id: u64) -> Option<Arc<GroupLog>> {
         let state = self.lock();
-        let index = state.groups.binary_search_by_key(&id, |group| group.id()).ok()?;
-        Some(Arc::clone(&state.groups[index]))
+        match state.groups.binary_search_by_key(&id, |group| group.id()) {
+            Ok(index) => Some(Arc::clone(&state.groups[index])),
+            Err(_) => state.completed.iter().find(|group| group.id() == id).cloned(),
+        }
     }
 
     /// The newest group, if there is one.

@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use fanout::{GroupLog, Reclaim};
 use moka::future::Cache;
+use moka::notification::RemovalCause;
 use moka::policy::EvictionPolicy;
 use moqt::FullTrackName;
 
@@ -67,7 +68,7 @@ impl FrameCache {
             .weigher(|_, entry: &Arc<Entry>| u32::try_from(entry.bytes).unwrap_or(u32::MAX))
             .time_to_live(limits.time_to_live)
             .eviction_policy(EvictionPolicy::lru())
-            .eviction_listener(|_, _, cause| metric::cache_evicted(cause))
+            .eviction_listener(|_, _, cause| metric::cache_evicted(cause_name(cause)))
             .build();
         Self { entries, uses: AtomicU64::new(0) }
     }
@@ -121,6 +122,15 @@ impl FrameCache {
 
     fn report(&self) {
         metric::cache_size(self.entries.weighted_size(), self.entries.entry_count());
+    }
+}
+
+fn cause_name(cause: RemovalCause) -> &'static str {
+    match cause {
+        RemovalCause::Expired => "expired",
+        RemovalCause::Explicit => "reclaimed",
+        RemovalCause::Replaced => "replaced",
+        RemovalCause::Size => "size",
     }
 }
 

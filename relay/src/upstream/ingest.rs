@@ -34,8 +34,10 @@ pub(super) struct Head {
     reader: Option<FetchReader>,
     /// Live streams of the group, and viewers, wait for as long as it is held.
     hold: Option<HeadHold>,
-    /// The subscription starts further back than a publisher can fall behind.
-    behind: bool,
+    /// The largest location when it started, if anything was published.
+    joining: Option<Location>,
+    /// A group below this one shows that the publisher counts anew. Set if it may: it starts behind what was seen.
+    anew_below: Option<u64>,
 }
 
 impl Head {
@@ -43,9 +45,10 @@ impl Head {
     /// track is there.
     pub(super) fn new(track: &Track, reader: Option<FetchReader>, joining: Option<Location>) -> Self {
         let hold = joining.filter(|_| reader.is_some()).map(|location| track.log.hold_head(location));
-        let from = joining.map_or(0, |location| location.group);
         let seen = track.log.largest().map_or(0, |largest| largest.group);
-        Self { reader, hold, behind: from.saturating_add(limit::GROUPS_BEHIND) < seen }
+        let anew_below = seen.saturating_sub(limit::GROUPS_BEHIND);
+        let behind = joining.map_or(0, |location| location.group) < anew_below;
+        Self { reader, hold, joining, anew_below: Some(anew_below).filter(|_| behind) }
     }
 }
 
@@ -57,7 +60,10 @@ pub(super) async fn feed(
     head: Head,
 ) -> IngestEnd {
     let version = subscription.version();
-    let behind = head.behind;
+    let anew_below = head.anew_below;
+    if head.joining.is_some() && anew_below.is_some() {
+        return IngestEnd::BeganAnew;
+    }
     let mut streams = FuturesUnordered::new();
     let mut head = std::pin::pin!(feed_head(track, head, version));
     let mut head_done = false;
@@ -66,10 +72,8 @@ pub(super) async fn feed(
         tokio::select! {
             biased;
             Some(outcome) = streams.next(), if !streams.is_empty() => {
-                match outcome {
-                    Err(Stopped::Malformed) => return IngestEnd::Malformed,
-                    Err(Stopped::TooOld) if behind => return IngestEnd::BeganAnew,
-                    _ => {}
+                if let Err(Stopped::Malformed) = outcome {
+                    return IngestEnd::Malformed;
                 }
             }
             outcome = &mut head, if !head_done => {
@@ -79,6 +83,9 @@ pub(super) async fn feed(
                 }
             }
             event = subscription.next(), if !full => match event {
+                TrackEvent::Subgroup(reader) if anew_below.is_some_and(|below| reader.header().group < below) => {
+                    return IngestEnd::BeganAnew;
+                }
                 TrackEvent::Subgroup(reader) => streams.push(feed_stream(track, reader, version)),
                 TrackEvent::Datagram(datagram) => {
                     metric::received(1, 0);
@@ -126,8 +133,6 @@ pub(super) async fn store_rest(context: &Context, track: &Track) {
 enum Stopped {
     /// This stream only.
     Stream,
-    /// Its group is older than what the log keeps.
-    TooOld,
     /// The whole track.
     Malformed,
 }
@@ -141,7 +146,6 @@ fn judge(track: &Track, outcome: Result<(), AppendError>) -> Result<(), Stopped>
             tracing::warn!(track = %track.name, reason, "malformed track: given up");
             Err(Stopped::Malformed)
         }
-        Err(AppendError::TooOld) => Err(Stopped::TooOld),
         Err(AppendError::OverBudget) => {
             metric::over_budget();
             tracing::warn!(track = %track.name, "memory budget is used up: a group was dropped");
