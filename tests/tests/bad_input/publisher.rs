@@ -1,0 +1,209 @@
+//! C.2, rows 25 and 29 to 41: publishers that answer badly. Their session ends and nobody else's.
+
+use bytes::Bytes;
+use moqt::{
+    FetchOk, FullTrackName, Location, Message, Namespace, Parameters, Properties, ReasonPhrase, Redirect, RequestError,
+    RequestErrorCode, RequestId, SubscribeOk, SubscribeTracks, TrackAlias, TrackName,
+};
+use tests::raw::{Raw, RawRequest, encode, hex, message};
+use tests::system::{Publisher, Viewer, at, namespace, track, within};
+use transport::RequestFailure;
+
+use super::arena::{Arena, PROTOCOL_VIOLATION};
+
+/// A raw publisher of `bad--x` that the relay has asked for it, because a viewer asked the relay.
+struct Stage {
+    raw: Raw,
+    viewer: Viewer,
+    subscribe: RawRequest,
+    /// The joining FETCH that comes with it, and its id.
+    fetch: Option<(RawRequest, RequestId)>,
+    watching: tokio::task::JoinHandle<Result<transport::Subscription, RequestFailure>>,
+    _announcement: RawRequest,
+}
+
+impl Stage {
+    async fn new(arena: &Arena) -> Self {
+        let mut raw = arena.raw().await;
+        let announcement = raw.announce(namespace("bad")).await;
+        let viewer = Viewer::over_quic(arena.address()).await;
+        let session = viewer.session.clone();
+        let watching = tokio::spawn(async move { session.subscribe(track("bad--x"), Parameters::default()).await });
+        let (mut subscribe, mut fetch) = (None, None);
+        while subscribe.is_none() || fetch.is_none() {
+            match raw.accept().await {
+                (request, Message::Subscribe(_)) => subscribe = Some(request),
+                (request, Message::Fetch(asked)) => fetch = Some((request, asked.request_id)),
+                (_, other) => panic!("{other:?}"),
+            }
+        }
+        let subscribe = subscribe.expect("the loop ends with it");
+        Self { raw, viewer, subscribe, fetch, watching, _announcement: announcement }
+    }
+
+    /// Answers SUBSCRIBE_OK with alias 5 and waits until the viewer has its own.
+    async fn established(arena: &Arena, largest: Option<Location>) -> (Self, transport::Subscription) {
+        let mut stage = Self::new(arena).await;
+        let parameters = Parameters { largest_object: largest, ..Parameters::default() };
+        let (track_alias, properties) = (TrackAlias(5), Properties::default());
+        let ok = Message::SubscribeOk(SubscribeOk { request_id: None, track_alias, parameters, properties });
+        stage.subscribe.write(encode(&ok)).await;
+        let subscription = within(&mut stage.watching).await.unwrap().unwrap();
+        (stage, subscription)
+    }
+
+    /// The publisher's session is closed, the viewer's is not.
+    async fn closes(mut self, what: &str) {
+        self.raw.closes(PROTOCOL_VIOLATION, what).await;
+        self.survives(what);
+    }
+
+    fn survives(&mut self, what: &str) {
+        assert!(!self.viewer.session.is_closed(), "{what}: the viewer must not suffer");
+        self.watching.abort();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn c25_c35_and_c39_bad_answers_to_subscribe() {
+    let mut arena = Arena::new().await;
+    let long_reason = [&[0, 0, 0x84, 0x01][..], &[b'r'; 1025]].concat();
+    let redirect = Redirect { uri: "https://elsewhere.example/".into(), track: track("bad--x") };
+    let redirect = Message::RequestError(RequestError {
+        request_id: None,
+        code: RequestErrorCode::Redirect,
+        retry: None,
+        reason: ReasonPhrase::from("over there"),
+        redirect: Some(redirect),
+    });
+    for (what, bytes) in [
+        ("c25 a reason of 1025 bytes", message(0x05, &long_reason)),
+        ("c35 a redirect to a URI from a client", encode(&redirect)),
+        ("c39 DEFAULT_PUBLISHER_GROUP_ORDER 0", hex("04000401002200")),
+        ("c39 DYNAMIC_GROUPS 2", hex("04000401003002")),
+        ("c13 a request as an answer", hex("0300070001016e017400")),
+        ("REQUEST_OK to SUBSCRIBE", message(0x07, &[0])),
+        ("PUBLISH_DONE before SUBSCRIBE_OK", message(0x0B, &[0, 0, 0])),
+        ("garbage", hex("3fffffff")),
+    ] {
+        let mut stage = Stage::new(&arena).await;
+        stage.subscribe.write(bytes).await;
+        stage.closes(what).await;
+    }
+    arena.undisturbed().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn c29_to_c32_bad_objects_close_the_publishers_session_only() {
+    let mut arena = Arena::new().await;
+    for (what, bytes) in [
+        ("c29 properties on End of Group", "310509000208010003"),
+        ("c29 properties past their length", "31050900030d09610170"),
+        ("c30 status 1", "300509000001"),
+        ("c30 status 2", "300509000002"),
+        ("c31 object id overflow", "300509ffffffffffffffffff0161000161"),
+    ] {
+        let (stage, _subscription) = Stage::established(&arena, None).await;
+        let _stream = stage.raw.uni(hex(bytes)).await;
+        stage.closes(what).await;
+    }
+    let (stage, _subscription) = Stage::established(&arena, None).await;
+    let mut cut = stage.raw.uni(hex("3005090005616263")).await;
+    cut.finish().unwrap();
+    stage.closes("c32 FIN inside an object").await;
+    arena.undisturbed().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn c32_and_c41_resets_and_unknown_codes_are_harmless() {
+    let mut arena = Arena::new().await;
+    let (mut stage, _subscription) = Stage::established(&arena, None).await;
+    for code in [0x1, 0x9D, 0x3FFF_FFFF] {
+        let mut cut = stage.raw.uni(hex("3005090005616263")).await;
+        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+        cut.reset(code);
+    }
+    stage.raw.lives("resets inside an object").await;
+    stage.survives("resets");
+
+    let mut stage = Stage::new(&arena).await;
+    // REQUEST_ERROR with code 0x9D: in two bytes on the wire.
+    stage.subscribe.write(message(0x05, &[0x80, 0x9D, 0, 0])).await;
+    let answer = within(&mut stage.watching).await.unwrap();
+    assert!(matches!(answer, Err(RequestFailure::Refused(_))), "{answer:?}");
+    stage.raw.lives("an unknown request error").await;
+    stage.survives("an unknown request error");
+
+    let (mut stage, mut subscription) = Stage::established(&arena, None).await;
+    stage.subscribe.write(message(0x0B, &[0x80, 0x9D, 0, 0])).await;
+    let event = within(subscription.next()).await;
+    stage.raw.lives("an unknown PUBLISH_DONE code").await;
+    stage.survives(&format!("{event:?}"));
+    arena.undisturbed().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn c31_bad_fetch_streams() {
+    let mut arena = Arena::new().await;
+    for (what, records) in [
+        ("the first object without ids", "1400800161"),
+        ("flags 0x80", "8080030000"),
+        ("object id overflow", "1c01ffffffffffffffffff010161000162"),
+        ("no priority before", "808c02000c00000161"),
+    ] {
+        let (mut stage, _subscription) = Stage::established(&arena, Some(Location::new(5, 3))).await;
+        let (mut request, id) = stage.fetch.take().unwrap();
+        let (parameters, properties) = (Parameters::default(), Properties::default());
+        let end = Location::new(5, 4);
+        let ok = FetchOk { request_id: None, end_of_track: false, end, parameters, properties };
+        request.write(encode(&Message::FetchOk(ok))).await;
+        let header = tests::raw::data_header(&moqt::UniStreamHeader::Fetch { request_id: id });
+        let _stream = stage.raw.uni([header, hex(records)].concat().into()).await;
+        stage.closes(what).await;
+    }
+    arena.undisturbed().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn c34_properties_where_none_belong() {
+    let mut arena = Arena::new().await;
+    let mut raw = arena.raw().await;
+    let request_id = raw.next_id();
+    let (prefix, parameters) = (namespace("offered"), Parameters::default());
+    let ask = Message::SubscribeTracks(SubscribeTracks { request_id, prefix, parameters });
+    let mut tracks = raw.request(encode(&ask)).await;
+    assert!(matches!(tracks.read().await, Ok(Some(Message::RequestOk(_)))));
+    let publisher = Publisher::default();
+    let offered = publisher.track("offered--video0");
+    offered.frame(at(1, 0), 100);
+    let dialed = publisher.dial(arena.address()).await;
+    dialed.publish(&offered).await;
+    let (mut publish, asked) = raw.accept().await;
+    assert!(matches!(asked, Message::Publish(_)), "{asked:?}");
+    publish.write(hex("070003000201")).await;
+    raw.closes(PROTOCOL_VIOLATION, "properties in PUBLISH_OK").await;
+    assert!(!dialed.session.is_closed(), "c40: the publisher did nothing wrong");
+    arena.undisturbed().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_publisher_that_never_answers_costs_its_viewers_a_timeout_only() {
+    let mut arena = Arena::new().await;
+    let mut stage = Stage::new(&arena).await;
+    let answer = within(&mut stage.watching).await.unwrap();
+    assert!(matches!(answer, Err(RequestFailure::Refused(_) | RequestFailure::Timeout)), "{answer:?}");
+    stage.raw.lives("a publisher that does not answer").await;
+    arena.undisturbed().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_name_that_is_no_text_passes_through() {
+    let arena = Arena::new().await;
+    let name = FullTrackName::new(
+        Namespace::new([Bytes::from_static(&[0xFF, 0x00])]).unwrap(),
+        TrackName::new(Bytes::from_static(&[0x0A, 0xFE])).unwrap(),
+    );
+    let viewer = Viewer::over_quic(arena.address()).await;
+    let answer = viewer.session.subscribe(name.unwrap(), Parameters::default()).await;
+    assert!(matches!(answer, Err(RequestFailure::Refused(error)) if error.code == RequestErrorCode::DoesNotExist));
+}
