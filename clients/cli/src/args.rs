@@ -21,17 +21,22 @@ Exit codes:
 
 const URLS: &str = "\
 URLs:
-  https://host:port/live/demo            WebTransport
-  moqt://host:port/live/demo             raw QUIC
+  https://host:port/live/demo               WebTransport
+  moqt://host:port/live/demo                raw QUIC
   moqt://host:port/#msf:live-demo--catalog  a catalog by its MSF name
 
-The path is sent to the server as it stands, query included (WebTransport request path, or PATH of SETUP on raw
-QUIC). Its segments also name the broadcast's namespace: /live/demo is the namespace of the two fields `live` and
-`demo` (%2F for a slash inside of a field). Where the two differ, --namespace says the namespace:
+The path is sent to the server as it stands, query included: as the WebTransport
+request path, or as PATH of SETUP on raw QUIC. Its segments also name the
+broadcast's namespace: /live/demo is the namespace of the two fields `live` and
+`demo` (%2F for a slash inside of a field). Where the two differ, --namespace
+says the namespace:
 
   efir pull https://relay.example/customer?token=x --namespace live/demo
 
-Servers on this machine that run with a development certificate are trusted without a flag.";
+Servers on this machine that run with a development certificate are trusted
+without a flag.";
+
+const SEE_ALSO: &str = "`efir --help` explains URLs and lists the exit codes.";
 
 /// List, pull, fetch and inspect live broadcasts over MOQT.
 #[derive(Debug, Parser)]
@@ -47,16 +52,16 @@ pub(crate) struct Arguments {
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     /// List broadcasts and their tracks
-    #[command(after_long_help = LS_EXAMPLES)]
+    #[command(after_long_help = format!("{LS_EXAMPLES}\n\n{SEE_ALSO}"))]
     Ls(LsArguments),
     /// Receive a broadcast live: to a file, to standard output, or only to measure
-    #[command(after_long_help = PULL_EXAMPLES)]
+    #[command(after_long_help = format!("{PULL_EXAMPLES}\n\n{SEE_ALSO}"))]
     Pull(PullArguments),
     /// Fetch a range of past groups of one track
-    #[command(after_long_help = FETCH_EXAMPLES)]
+    #[command(after_long_help = format!("{FETCH_EXAMPLES}\n\n{SEE_ALSO}"))]
     Fetch(FetchArguments),
     /// Show the connection's facts and a broadcast's catalog
-    #[command(after_long_help = INFO_EXAMPLES)]
+    #[command(after_long_help = format!("{INFO_EXAMPLES}\n\n{SEE_ALSO}"))]
     Info(InfoArguments),
 }
 

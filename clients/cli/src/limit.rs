@@ -18,6 +18,9 @@ pub(crate) const STALL: Duration = Duration::from_secs(2);
 pub(crate) const STRAGGLER_WAIT: Duration = Duration::from_millis(250);
 /// Frames of all tracks between reading and writing: reading follows writing this closely.
 pub(crate) const FRAME_QUEUE: usize = 16;
+/// A step over more groups than this is a publisher that restarted and numbers anew, as ours does by the clock: that many
+/// groups of half a second are longer than a pull waits for a broadcast to come back.
+pub(crate) const MAX_GROUP_STEP: u64 = 100;
 /// After a break, at most this many missed groups are asked for; further back the pull goes on at the live edge.
 pub(crate) const RESUME_GROUPS: u64 = 8;
 /// A start this many groups behind the live edge or nearer is joined; from further back it is fetched first.

@@ -19,7 +19,7 @@ use crate::limit;
 use crate::merge::Entry;
 use crate::output::{Muxer, Sink, Written};
 use crate::report::{Arrival, Reporter};
-use crate::sample::Depackager;
+use crate::sample::{Coded, Depackager, Sample};
 use crate::supervise::Supervisor;
 use crate::track::{FollowEvent, FollowKind, FollowSettings, Start, TrackEnd, follow};
 
@@ -84,8 +84,8 @@ async fn prepare(arguments: &PullArguments, connector: &Connector) -> Result<(Li
         clock: Clock::new(tracks),
         goal: Goal::new(arguments.frames, arguments.duration, tracks),
         reporter: Reporter::new(arguments.json, arguments.output.as_deref(), tracks),
-        live: vec![true; tracks],
-        shifts: vec![None; tracks],
+        progress: vec![TrackProgress::default(); tracks],
+        repeated: 0,
         chosen,
         muxer,
         sink,
@@ -147,10 +147,19 @@ struct Pull {
     muxer: Muxer,
     sink: Sink,
     reporter: Reporter,
-    /// Tracks that have not ended.
-    live: Vec<bool>,
-    /// What was last added to each track's times.
-    shifts: Vec<Option<i64>>,
+    progress: Vec<TrackProgress>,
+    /// Frames that came again after a break.
+    repeated: u64,
+}
+
+/// How far a track has come.
+#[derive(Debug, Clone, Copy, Default)]
+struct TrackProgress {
+    ended: bool,
+    /// What was last added to its times, in microseconds.
+    shift: Option<i64>,
+    /// Decode time of the last frame, in microseconds.
+    last: Option<i64>,
 }
 
 impl Pull {
@@ -199,7 +208,7 @@ impl Pull {
                     if let Some(stop) = self.event(event).await {
                         break stop;
                     }
-                    if aligned_by.is_none() && (self.goal.is_reached() || !self.live[0]) {
+                    if aligned_by.is_none() && (self.goal.is_reached() || self.progress[0].ended) {
                         aligned_by = Some(Instant::now() + limit::ALIGN_WAIT);
                     }
                 }
@@ -219,6 +228,7 @@ impl Pull {
     fn session_changed(&mut self, sessions: &mut watch::Receiver<Option<Session>>) {
         if sessions.borrow_and_update().is_some() {
             self.reporter.meter.reconnected();
+            self.reporter.meter.timeline_changed();
             self.reporter.note("a new session took over");
         } else {
             self.reporter.note("the session was lost, reconnecting");
@@ -256,14 +266,14 @@ impl Pull {
             }
             TrackEnd::Failed(failure) => Some(Failure::request(&name, &self.target, &failure)),
         };
-        self.live[track] = false;
+        self.progress[track].ended = true;
         self.goal.track_ended(track);
         match failure {
-            Some(failure) if track == 0 || self.shifts[track].is_none() => return Some(Stop::Failed(failure)),
+            Some(failure) if track == 0 || self.progress[track].shift.is_none() => return Some(Stop::Failed(failure)),
             Some(failure) => self.reporter.note(&failure.to_string()),
             None => {}
         }
-        let over = self.goal.is_complete() || !self.live.contains(&true);
+        let over = self.goal.is_complete() || self.progress.iter().all(|track| track.ended);
         over.then(|| self.rest())
     }
 
@@ -294,10 +304,16 @@ impl Pull {
         for mut sample in samples {
             let shift = self.clock.shift(track, sample.time, sample.duration);
             sample.shift(shift, timescale);
+            if self.is_repeated(track, &sample) {
+                self.repeated += 1;
+                continue;
+            }
             if !self.goal.admits(track, sample.time, sample.duration) {
                 continue;
             }
-            if self.shifts[track].replace(shift).is_some_and(|before| before != shift) && track == 0 {
+            let progress = &mut self.progress[track];
+            progress.last = Some(sample.time);
+            if progress.shift.replace(shift).is_some_and(|before| before != shift) && track == 0 {
                 self.reporter.meter.timeline_changed();
             }
             let age = sample.captured.and_then(|captured| {
@@ -313,7 +329,12 @@ impl Pull {
         Ok(Written::More)
     }
 
-    async fn write(&mut self, track: usize, sample: crate::sample::Sample) -> Result<Written, Failure> {
+    /// A publisher that restarted with other numbers may send again what was there before.
+    fn is_repeated(&self, track: usize, sample: &Sample) -> bool {
+        matches!(sample.coded, Coded::Frame(_)) && self.progress[track].last.is_some_and(|last| sample.time <= last)
+    }
+
+    async fn write(&mut self, track: usize, sample: Sample) -> Result<Written, Failure> {
         let Some(depackager) = &self.chosen[track].depackager else { return Ok(Written::More) };
         let bytes = self.muxer.frame(track, sample, depackager);
         let bytes =
@@ -325,8 +346,9 @@ impl Pull {
     async fn finish(&mut self, stop: Stop) -> Result<(), Failure> {
         let rest = self.muxer.end().map_err(|error| Failure::Content(error.to_string()))?;
         let written = self.sink.write(&rest).await;
-        if self.muxer.left_out() > 0 {
-            self.reporter.note(&format!("{} frames did not fit the file's timeline", self.muxer.left_out()));
+        let left_out = self.muxer.left_out() + self.repeated;
+        if left_out > 0 {
+            self.reporter.note(&format!("{left_out} frames came again or did not fit the file's timeline: left out"));
         }
         let result = match stop {
             Stop::Interrupted | Stop::Enough => Ok(()),

@@ -11,7 +11,7 @@ use std::time::Duration;
 use media::{Demuxer, Frame, MediaEvent, Packaging};
 use serde_json::Value;
 
-use common::{FRAME, GROUP, PAST, Publisher, Script, finish};
+use common::{GROUP, PAST, Publisher, Script, finish};
 
 /// The frames of a file, by track, video first.
 fn frames(bytes: &[u8]) -> Vec<Vec<Frame>> {
@@ -77,12 +77,7 @@ async fn pulls_exactly_the_frames_asked_for_in_every_packaging() {
         assert_eq!(video.len(), 25, "{packaging:?}");
         assert!(video[0].keyframe && number(&video[0]).is_multiple_of(GROUP) && video[0].decode_time == 0);
         assert!(consecutive(&numbers(video)) && consecutive(&numbers(audio)), "{packaging:?}");
-        let wanted = 25 * FRAME.as_millis() as u64;
-        let end = |frames: &[Frame]| frames.last().map(|frame| frame.decode_time + u64::from(frame.duration)).unwrap();
-        assert!(
-            end(video).abs_diff(end(audio) * 1000 / 48_000) <= wanted || audio.len().abs_diff(25) <= 2,
-            "{packaging:?}"
-        );
+        assert!(audio.len().abs_diff(25) <= 2, "{packaging:?}: {} sounds", audio.len());
         let summary = summary(&output.stdout);
         assert_eq!((&summary["type"], &summary["leader_frames"]), (&"summary".into(), &25.into()));
         assert!(summary["tune_in_ms"].as_f64().unwrap() < 2000.0);
@@ -153,6 +148,38 @@ async fn a_lost_session_is_replaced_and_the_file_goes_on() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_publisher_that_came_back_with_other_numbers_is_followed() {
+    let script = Script { close_at: Some(PAST + 8), renumber: 1_000_000, ..Script::default() };
+    let publisher = Publisher::start(script).await;
+    let output = publisher.run("pull", &["--frames", "150", "--json", "-o", "-"]).await;
+    assert_eq!(code(&output), 0, "{}", stderr(&output));
+    let video = frames(&output.stdout).remove(0);
+    assert!(video.len() == 150 && ascending_times(&video));
+    let summary = summary(&output.stderr);
+    assert_eq!(
+        (&summary["leaps"], &summary["skipped_groups"]),
+        (&2.into(), &0.into()),
+        "one for each track: {summary}"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn reading_follows_writing_and_a_pause_loses_nothing_within_the_windows() {
+    let publisher = Publisher::start(Script::default()).await;
+    let arguments = ["--track", "video0", "--from", "5", "--frames", "200", "-o", "-"];
+    let mut child = publisher.efir("pull", &arguments).spawn().unwrap();
+    // All but the last second is past and comes at once, more than the pipe holds.
+    let stdout = child.stdout.take();
+    tokio::time::sleep(Duration::from_secs(3)).await;
+    assert!(child.try_wait().unwrap().is_none(), "efir must wait for its reader");
+    child.stdout = stdout;
+    let output = finish(child).await;
+    assert_eq!(code(&output), 0, "{}", stderr(&output));
+    let video = frames(&output.stdout).remove(0);
+    assert!(video.len() == 200 && output.stdout.len() > 70_000 && consecutive(&numbers(&video)));
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn no_reconnect_ends_with_what_there_is() {
     let publisher = Publisher::start(Script { close_at: Some(PAST + 8), ..Script::default() }).await;
     let output = publisher.run("pull", &["--no-reconnect", "--frames", "500", "-o", "-"]).await;
@@ -188,6 +215,32 @@ async fn a_publisher_whose_times_begin_anew_gives_one_even_timeline() {
         assert!(steps.iter().all(|step| *step <= 3 * steps[0]), "{steps:?}");
     }
     assert!(consecutive(&numbers(&tracks[0])));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn webtransport_and_an_msf_url_lead_to_the_same_broadcast() {
+    let publisher = Publisher::start(Script::default()).await;
+    let web = format!("https://127.0.0.1:{}/live/demo", publisher.port);
+    let msf = format!("moqt://127.0.0.1:{}/?x=1#msf:live-demo--catalog", publisher.port);
+    for url in [web, msf] {
+        let child = publisher.efir_at(&url, "pull", &["--frames", "20", "-o", "-"]).spawn().unwrap();
+        let output = finish(child).await;
+        assert_eq!(code(&output), 0, "{url}: {}", stderr(&output));
+        assert_eq!(frames(&output.stdout)[0].len(), 20);
+    }
+}
+
+#[cfg(unix)]
+#[tokio::test(flavor = "multi_thread")]
+async fn watching_goes_on_until_it_is_stopped() {
+    let publisher = Publisher::start(Script::default()).await;
+    let mut child = publisher.efir("ls", &["live", "--watch", "--json"]).spawn().unwrap();
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    assert!(child.try_wait().unwrap().is_none());
+    assert!(Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap().success());
+    let output = finish(child).await;
+    assert_eq!(code(&output), 0, "{}", stderr(&output));
+    assert_eq!(summary(&output.stdout)["namespace"], "live/demo");
 }
 
 #[cfg(unix)]

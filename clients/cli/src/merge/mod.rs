@@ -39,6 +39,8 @@ pub(crate) struct MergeSettings {
     pub(crate) max_bytes: usize,
     /// Groups known at a time.
     pub(crate) max_groups: usize,
+    /// A step over more groups than this is the publisher counting anew, not a loss.
+    pub(crate) max_step: u64,
 }
 
 /// What happened so far.
@@ -48,6 +50,8 @@ pub(crate) struct MergeCounts {
     pub(crate) skipped_groups: u64,
     /// Places inside a group where object ids jump without explanation.
     pub(crate) gaps: u64,
+    /// Leaps of the group number so large that the publisher must count anew; how much is missing there is not known.
+    pub(crate) leaps: u64,
 }
 
 /// See the module.
@@ -130,8 +134,9 @@ impl Merger {
     /// Goes on at the start of this group, wherever the merge was: groups left behind are counted when the step is forward.
     pub(crate) fn start_at(&mut self, group: u64) {
         if let Some(next) = self.next {
-            self.counts.skipped_groups += group.saturating_sub(next.group);
+            self.count_step(group.saturating_sub(next.group));
             if group < next.group {
+                self.counts.leaps += 1;
                 // The publisher numbers anew: what waits belongs to the old numbers.
                 self.groups.clear();
                 self.bytes = 0;
@@ -298,7 +303,7 @@ impl Merger {
                     self.next = Some(Location::new(next.group, object));
                 }
                 Verdict::Skip(group) => {
-                    self.counts.skipped_groups += group - next.group;
+                    self.count_step(group - next.group);
                     self.go_to(Location::new(group, 0));
                 }
                 Verdict::Forget => {
@@ -316,6 +321,14 @@ impl Merger {
         let since = self.waiting_since?;
         // After the stall a newer group that becomes startable brings the next poll by itself.
         [since + self.settings.straggler, since + self.settings.stall].into_iter().filter(|time| *time > now).min()
+    }
+
+    fn count_step(&mut self, groups: u64) {
+        if groups > self.settings.max_step {
+            self.counts.leaps += 1;
+        } else {
+            self.counts.skipped_groups += groups;
+        }
     }
 
     fn newer_seen(&self) -> bool {

@@ -9,6 +9,7 @@ const SETTINGS: MergeSettings = MergeSettings {
     straggler: Duration::from_millis(250),
     max_bytes: 1000,
     max_groups: 16,
+    max_step: 100,
 };
 
 fn entry(group: u64, object: u64) -> Entry {
@@ -152,7 +153,7 @@ fn gaps_the_publisher_explains_are_no_gaps() {
     assert_eq!(merger.counts(), MergeCounts::default());
     whole_group(&mut merger, 10, 1);
     assert_eq!(drain(&mut merger, at(0.0)), [(9, 2), (10, 0)]);
-    assert_eq!(merger.counts(), MergeCounts { skipped_groups: 0, gaps: 1 });
+    assert_eq!(merger.counts(), MergeCounts { skipped_groups: 0, gaps: 1, leaps: 0 });
 }
 
 #[test]
@@ -198,6 +199,19 @@ fn a_new_session_goes_on_in_the_middle_of_a_group() {
     merger.start_at(0);
     whole_group(&mut merger, 0, 1);
     assert_eq!(drain(&mut merger, at(9.0)), [(0, 0)]);
+    assert_eq!(merger.counts(), MergeCounts { skipped_groups: 0, gaps: 0, leaps: 1 });
+}
+
+#[test]
+fn a_publisher_that_counts_anew_is_a_leap_and_no_loss() {
+    let mut merger = Merger::new(SETTINGS);
+    merger.start_at(1_718_000_000_000);
+    whole_group(&mut merger, 1_718_000_000_000, 1);
+    assert_eq!(drain(&mut merger, at(0.0)).len(), 1);
+    merger.start_at(1_718_000_012_345);
+    whole_group(&mut merger, 1_718_000_012_345, 1);
+    assert_eq!(drain(&mut merger, at(0.0)).len(), 1);
+    assert_eq!(merger.counts(), MergeCounts { skipped_groups: 0, gaps: 0, leaps: 1 });
 }
 
 #[test]
@@ -212,7 +226,7 @@ fn the_end_releases_whatever_is_left() {
     merger.insert(entry(3, 2), false);
     merger.finish();
     assert_eq!(drain(&mut merger, at(0.0)), [(1, 0), (3, 0), (3, 2)]);
-    assert_eq!(merger.counts(), MergeCounts { skipped_groups: 2, gaps: 1 });
+    assert_eq!(merger.counts(), MergeCounts { skipped_groups: 2, gaps: 1, leaps: 0 });
 }
 
 #[test]

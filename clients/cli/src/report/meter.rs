@@ -111,6 +111,8 @@ pub(crate) struct Sums {
     pub(crate) groups: u64,
     pub(crate) skipped_groups: u64,
     pub(crate) gaps: u64,
+    /// Times the publisher began to number its groups anew.
+    pub(crate) leaps: u64,
     pub(crate) unreadable_objects: u64,
     pub(crate) reconnects: u64,
 }
@@ -170,7 +172,7 @@ impl Meter {
         self.totals.reconnects += 1;
     }
 
-    /// The publisher's times begin anew: latencies cannot be compared with those before.
+    /// A new session or new times of the publisher: latencies cannot be compared with those before.
     pub(crate) fn timeline_changed(&mut self) {
         self.latency.best = None;
     }
@@ -184,6 +186,7 @@ impl Meter {
             groups: self.totals.groups,
             skipped_groups: self.losses.iter().map(|counts| counts.skipped_groups).sum(),
             gaps: self.losses.iter().map(|counts| counts.gaps).sum(),
+            leaps: self.losses.iter().map(|counts| counts.leaps).sum(),
             unreadable_objects: self.totals.unreadable,
             reconnects: self.totals.reconnects,
         }
@@ -275,8 +278,8 @@ mod tests {
             meter.frame(arrival(0, index / 25, index as i64 * 40_000), now);
             meter.frame(arrival(1, index / 25, index as i64 * 40_000), now);
         }
-        meter.losses(0, MergeCounts { skipped_groups: 2, gaps: 1 });
-        meter.losses(1, MergeCounts { skipped_groups: 1, gaps: 0 });
+        meter.losses(0, MergeCounts { skipped_groups: 2, gaps: 1, leaps: 0 });
+        meter.losses(1, MergeCounts { skipped_groups: 1, gaps: 0, leaps: 1 });
         let progress = meter.progress(Duration::from_secs(2));
         assert_eq!((progress.fps, progress.bitrate, progress.latency_ms), (25.0, 400_000, Some(0)));
         let sums = progress.totals;

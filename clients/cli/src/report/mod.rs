@@ -185,8 +185,8 @@ fn summary_text(summary: &Summary) -> String {
         text.push('\n');
     }
     text + &format!(
-        "skipped groups {}, gaps {}, unreadable objects {}, reconnects {}\n",
-        sums.skipped_groups, sums.gaps, sums.unreadable_objects, sums.reconnects
+        "skipped groups {}, gaps {}, leaps {}, unreadable objects {}, reconnects {}\n",
+        sums.skipped_groups, sums.gaps, sums.leaps, sums.unreadable_objects, sums.reconnects
     )
 }
 

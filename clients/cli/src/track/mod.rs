@@ -73,6 +73,8 @@ struct Follower {
     /// The last attempt that succeeded.
     attached: u64,
     joining: Option<BoxFuture<'static, Result<Attached, RequestFailure>>>,
+    /// The past is being fetched, and not yet joined to the present.
+    catching_up: bool,
     /// Whether any frame has left.
     delivered: bool,
     subscriptions: Vec<(u64, Subscription)>,
@@ -127,6 +129,7 @@ impl Follower {
             straggler: limit::STRAGGLER_WAIT,
             max_bytes: limit::MERGE_BYTES,
             max_groups: limit::MERGE_GROUPS,
+            max_step: limit::MAX_GROUP_STEP,
         };
         Self {
             settings,
@@ -136,6 +139,7 @@ impl Follower {
             epoch: 0,
             attached: 0,
             joining: None,
+            catching_up: false,
             delivered: false,
             subscriptions: Vec::new(),
             reading: FuturesUnordered::new(),
@@ -192,6 +196,7 @@ impl Follower {
     fn join(&mut self) {
         let Some(session) = self.session.clone() else { return };
         let start = match self.merger.position() {
+            Some(position) if self.catching_up => Start::Group(position.group),
             Some(position) => Start::Resume(position.group),
             None => self.settings.start,
         };
@@ -209,6 +214,7 @@ impl Follower {
             Err(failure) => return self.not_attached(failure),
         };
         self.attached = self.epoch;
+        self.catching_up = subscription.is_none();
         self.backoff.reset();
         if let Some(group) =
             group.filter(|group| self.merger.position().is_none_or(|position| position.group != *group))

@@ -48,6 +48,8 @@ pub(crate) struct Script {
     pub(crate) end_at: Option<u64>,
     /// Media times restart from 0 at this group.
     pub(crate) restart_at: Option<u64>,
+    /// Sessions after the first see groups numbered this much higher, as after a restart of the publisher.
+    pub(crate) renumber: u64,
 }
 
 impl Default for Script {
@@ -59,6 +61,7 @@ impl Default for Script {
             go_away_at: None,
             end_at: None,
             restart_at: None,
+            renumber: 0,
         }
     }
 }
@@ -120,8 +123,13 @@ impl Publisher {
 
     /// The binary, told to trust this publisher.
     pub(crate) fn efir(&self, subcommand: &str, arguments: &[&str]) -> Command {
+        self.efir_at(&self.url(), subcommand, arguments)
+    }
+
+    /// The same with another URL.
+    pub(crate) fn efir_at(&self, url: &str, subcommand: &str, arguments: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_efir"));
-        command.arg(subcommand).arg(self.url()).args(["--certificate-hash", &self.hash]).args(arguments);
+        command.arg(subcommand).arg(url).args(["--certificate-hash", &self.hash]).args(arguments);
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         command
     }
@@ -254,21 +262,22 @@ async fn accept(server: ServerEndpoint, broadcast: Arc<Broadcast>, sessions: Arc
 /// Answers the requests of one session.
 async fn serve(broadcast: Arc<Broadcast>, session: Session, number: usize) {
     let mut tasks = JoinSet::new();
+    let offset = if number == 0 { 0 } else { broadcast.script.renumber };
     if number == 0 {
         tasks.spawn(end_session(broadcast.clone(), session.clone()));
     }
     while let Some(request) = session.next_request().await {
         match request {
             IncomingRequest::Subscribe(request) => {
-                tasks.spawn(publish(broadcast.clone(), request));
+                tasks.spawn(publish(broadcast.clone(), request, offset));
             }
             IncomingRequest::Fetch(request) => {
-                tasks.spawn(answer_fetch(broadcast.clone(), request));
+                tasks.spawn(answer_fetch(broadcast.clone(), request, offset));
             }
             IncomingRequest::TrackStatus(request) => {
                 match broadcast.kind(&request.track.namespace, request.track.name.as_bytes()) {
                     Some(kind) => {
-                        let largest_object = Some(broadcast.largest(kind));
+                        let largest_object = Some(raised(broadcast.largest(kind), offset));
                         request.accept(Parameters { largest_object, ..Parameters::default() }, Properties::EMPTY);
                     }
                     None => request.reject(RequestErrorCode::DoesNotExist, None, ""),
@@ -284,6 +293,10 @@ async fn serve(broadcast: Arc<Broadcast>, session: Session, number: usize) {
     }
 }
 
+fn raised(location: Location, offset: u64) -> Location {
+    Location::new(location.group + offset, location.object)
+}
+
 /// Ends the first session as the script says.
 async fn end_session(broadcast: Arc<Broadcast>, session: Session) {
     if let Some((group, uri)) = &broadcast.script.go_away_at {
@@ -297,13 +310,13 @@ async fn end_session(broadcast: Arc<Broadcast>, session: Session) {
 }
 
 /// Sends a subscription's groups, one stream each.
-async fn publish(broadcast: Arc<Broadcast>, request: IncomingSubscribe) {
+async fn publish(broadcast: Arc<Broadcast>, request: IncomingSubscribe, offset: u64) {
     let Some(kind) = broadcast.kind(&request.track.namespace, request.track.name.as_bytes()) else {
         return request.reject(RequestErrorCode::DoesNotExist, None, "");
     };
     let next_group = request.parameters.filter == Some(moqt::Filter::NextGroup);
     let largest = broadcast.largest(kind);
-    let parameters = Parameters { largest_object: Some(largest), ..Parameters::default() };
+    let parameters = Parameters { largest_object: Some(raised(largest, offset)), ..Parameters::default() };
     let mut writer = request.accept(parameters, Properties::EMPTY).unwrap();
     if kind == Kind::Catalog {
         while writer.next_event().await != transport::SubscriptionEvent::Cancelled {}
@@ -318,7 +331,7 @@ async fn publish(broadcast: Arc<Broadcast>, request: IncomingSubscribe) {
         }
         let has_properties = broadcast.script.packaging == Packaging::Loc;
         let fields = SubgroupFields {
-            group: next.group,
+            group: next.group + offset,
             subgroup: 0,
             priority: None,
             has_properties,
@@ -354,16 +367,18 @@ async fn publish(broadcast: Arc<Broadcast>, request: IncomingSubscribe) {
 }
 
 /// Sends everything from start to end that exists.
-async fn answer_fetch(broadcast: Arc<Broadcast>, request: IncomingFetch) {
+async fn answer_fetch(broadcast: Arc<Broadcast>, request: IncomingFetch, offset: u64) {
     let Some(kind) = broadcast.kind(&request.track.namespace, request.track.name.as_bytes()) else {
         return request.reject(RequestErrorCode::DoesNotExist, None, "");
     };
     let largest = broadcast.largest(kind);
-    let (start, end) = (request.start, request.end);
+    let lowered = |location: Location| Location::new(location.group.saturating_sub(offset), location.object);
+    let (start, end) = (lowered(request.start), lowered(request.end));
+    let told_end = request.end;
     if start > largest {
         return request.reject(RequestErrorCode::InvalidRange, None, "not yet");
     }
-    let Ok(mut writer) = request.accept(false, end, Properties::EMPTY, 0).await else { return };
+    let Ok(mut writer) = request.accept(false, told_end, Properties::EMPTY, 0).await else { return };
     let per_group = if kind == Kind::Catalog { 1 } else { GROUP };
     for group in start.group..=end.group {
         for object in 0..per_group {
@@ -372,6 +387,7 @@ async fn answer_fetch(broadcast: Arc<Broadcast>, request: IncomingFetch) {
             if wanted {
                 let (properties, payload) = broadcast.object(kind, location);
                 let payload_len = payload.len() as u64;
+                let location = raised(location, offset);
                 let header = FetchObjectHeader { location, subgroup: Some(0), priority: 128, properties, payload_len };
                 writer.object(&header).unwrap();
                 if writer.write(&mut [payload]).await.is_err() {
