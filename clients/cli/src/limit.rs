@@ -29,6 +29,9 @@ pub(crate) const JOIN_GROUPS: u64 = 2;
 pub(crate) const RETRY_FIRST: Duration = Duration::from_millis(250);
 /// Longest such pause.
 pub(crate) const RETRY_MOST: Duration = Duration::from_secs(5);
+/// One attempt at dialing again: QUIC repeats an unanswered first packet ever more rarely, so a fresh attempt finds a server
+/// that is back sooner than patience does.
+pub(crate) const REDIAL: Duration = Duration::from_secs(2);
 /// How long a session that is left has for its last words.
 pub(crate) const CLOSE_WAIT: Duration = Duration::from_millis(500);
 /// Sessions an old one is kept beside while it moves elsewhere; then it is dropped whatever it still sends.

@@ -100,9 +100,10 @@ impl<'a> Supervisor<'a> {
         let mut last = None;
         let dial = async {
             loop {
-                match self.connector.connect(&self.address).await {
-                    Ok(link) => return link,
-                    Err(failure) => last = Some(failure),
+                match timeout(limit::REDIAL, self.connector.connect(&self.address)).await {
+                    Ok(Ok(link)) => return link,
+                    Ok(Err(failure)) => last = Some(failure),
+                    Err(_) => {}
                 }
                 std::mem::swap(&mut self.address, &mut self.home);
                 sleep(backoff.next()).await;
@@ -127,7 +128,7 @@ impl<'a> Supervisor<'a> {
         let mut backoff = Backoff::default();
         let dial = async {
             loop {
-                if let Ok(link) = self.connector.connect(&self.address).await {
+                if let Ok(Ok(link)) = timeout(limit::REDIAL, self.connector.connect(&self.address)).await {
                     return link;
                 }
                 sleep(backoff.next()).await;
