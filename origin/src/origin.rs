@@ -4,7 +4,7 @@ use std::{fs::File, io, net::SocketAddr, path::PathBuf, sync::Arc};
 
 use certs::{CertificateError, CertificateHash, CertificateStore, Watcher};
 use fanout::MemoryBudget;
-use process::{CLOSE_MARGIN, HttpSettings, Metrics, SettingsError, SettingsOrigin, Shutdown, serve_http};
+use process::{CLOSE_MARGIN, Contradiction, HttpSettings, Metrics, Shutdown, serve_http};
 use tokio::{net::TcpListener, task::JoinSet, time::timeout};
 use transport::{BindError, ClientEndpoint, ClientSettings, ConnectionSettings, EndpointSettings, ServerEndpoint};
 
@@ -24,7 +24,7 @@ use crate::{
 pub enum OriginError {
     /// The settings contradict themselves.
     #[error("{0}")]
-    Settings(#[from] SettingsError),
+    Settings(#[from] Contradiction),
     /// A source file cannot be read.
     #[error("cannot open {}", path.display())]
     Source {
@@ -73,33 +73,19 @@ impl Origin {
     ///
     /// See [`OriginError`].
     pub async fn load(settings: Settings) -> Result<Self, OriginError> {
+        settings.check()?;
         let Settings { listen, publish, http, broadcasts, retain, certificate, trust, log: _ } = settings;
-        if broadcasts.is_empty() {
-            return Err(invalid("broadcasts", "there is nothing to publish"));
-        }
         let budget = MemoryBudget::new(retain.total_bytes);
         let mut publications = Publications::default();
         let mut sources = Vec::with_capacity(broadcasts.len());
-        for (index, broadcast) in broadcasts.into_iter().enumerate() {
-            let stdin = |source: &SourceSettings| matches!(source, SourceSettings::Stdin { .. });
-            if stdin(&broadcast.source) && sources.iter().any(|(source, _)| stdin(source)) {
-                return Err(invalid(
-                    &format!("broadcasts.{index}.source"),
-                    "standard input feeds another broadcast already",
-                ));
-            }
+        for broadcast in broadcasts {
             if let SourceSettings::File { path, .. } = &broadcast.source {
                 // Here, where the operator sees it, and not when the first viewer comes.
                 let opened = File::open(path);
                 opened.map_err(|source| OriginError::Source { path: path.clone(), source })?;
             }
             let made = Broadcast::new(&broadcast, retain, budget.clone());
-            if !publications.add(made.clone()) {
-                return Err(invalid(
-                    &format!("broadcasts.{index}.namespace"),
-                    "another broadcast has the same namespace",
-                ));
-            }
+            publications.add(made.clone());
             sources.push((broadcast.source, Publisher::new(made)));
         }
         let publications = Arc::new(publications);
@@ -109,13 +95,17 @@ impl Origin {
             (None, None)
         } else {
             let (store, watcher) = CertificateStore::load(&certificate)?;
-            let endpoint = ServerEndpoint::bind(endpoint_settings(listen), store.clone(), None)?;
+            let settings = endpoint_settings(listen).with_reset_secret(process::state_directory().as_deref());
+            let endpoint = ServerEndpoint::bind(settings, store.clone(), None)?;
             (Some(endpoint), Some((store, watcher)))
         };
         let links = if publish.is_empty() {
             Vec::new()
         } else {
-            let settings = ClientSettings { connection: connection_settings(), ..ClientSettings::default() };
+            let defaults = ClientSettings::default();
+            let idle_timeout = defaults.connection.idle_timeout;
+            let connection = ConnectionSettings { idle_timeout, ..connection_settings() };
+            let settings = ClientSettings { connection, ..defaults };
             let client = Arc::new(ClientEndpoint::new(settings).map_err(OriginError::Socket)?);
             let link = |address| RelayLink {
                 address,
@@ -207,12 +197,6 @@ impl Origin {
         };
         let _ = timeout(CLOSE_MARGIN / 2, heard).await;
     }
-}
-
-/// Settings that each are fine but not together.
-fn invalid(key: &str, message: &str) -> OriginError {
-    let (key, message) = (key.to_owned(), message.to_owned());
-    SettingsError::Invalid { key, origin: SettingsOrigin::Default, message }.into()
 }
 
 fn endpoint_settings(addresses: Vec<SocketAddr>) -> EndpointSettings {

@@ -27,9 +27,9 @@ const DEFAULT_PRIORITY: u8 = 128;
 pub(crate) struct Publications(BTreeMap<Namespace, Arc<Broadcast>>);
 
 impl Publications {
-    /// Adds a broadcast; `false` if its namespace is taken.
-    pub(crate) fn add(&mut self, broadcast: Arc<Broadcast>) -> bool {
-        self.0.insert(broadcast.namespace().clone(), broadcast).is_none()
+    /// Adds a broadcast, in place of one with the same namespace.
+    pub(crate) fn add(&mut self, broadcast: Arc<Broadcast>) {
+        self.0.insert(broadcast.namespace().clone(), broadcast);
     }
 
     pub(crate) fn namespaces(&self) -> impl Iterator<Item = &Namespace> {

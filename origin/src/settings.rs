@@ -5,7 +5,7 @@ use std::{fmt::Display, net::SocketAddr, num::NonZeroUsize, path::PathBuf, str::
 use certs::CertificateSettings;
 use clap::{Parser, ValueHint};
 use moqt::Namespace;
-use process::{LogSettings, SettingsArguments};
+use process::{Contradiction, LogSettings, SettingsArguments};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
 use transport::Address;
 
@@ -36,6 +36,31 @@ pub struct Settings {
     pub trust: RelayTrustSettings,
     /// What is logged.
     pub log: LogSettings,
+}
+
+impl Settings {
+    /// What makes no sense together.
+    ///
+    /// # Errors
+    ///
+    /// The first contradiction.
+    pub fn check(&self) -> Result<(), Contradiction> {
+        if self.broadcasts.is_empty() {
+            return Err(Contradiction::new("broadcasts", "names nothing to publish"));
+        }
+        let stdin = |broadcast: &BroadcastSettings| matches!(broadcast.source, SourceSettings::Stdin { .. });
+        for (index, broadcast) in self.broadcasts.iter().enumerate() {
+            let earlier = &self.broadcasts[..index];
+            let blame = |key: &str, reason: &str| Err(Contradiction::new(format!("broadcasts.{index}.{key}"), reason));
+            if stdin(broadcast) && earlier.iter().any(stdin) {
+                return blame("source", "is standard input, which feeds another broadcast already");
+            }
+            if earlier.iter().any(|other| other.namespace == broadcast.namespace) {
+                return blame("namespace", "is that of another broadcast");
+            }
+        }
+        Ok(())
+    }
 }
 
 impl Default for Settings {

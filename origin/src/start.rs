@@ -28,7 +28,7 @@ pub enum StartError {
 ///
 /// See [`StartError`].
 pub async fn start(arguments: Arguments, shutdown: Shutdown) -> Result<(), StartError> {
-    let Some(settings) = load_settings::<Settings>(&arguments.settings, &arguments.flags())? else {
+    let Some(settings) = load_settings(&arguments.settings, &arguments.flags(), Settings::check)? else {
         return Ok(());
     };
     init_logs(&settings.log)?;

@@ -78,8 +78,8 @@ async fn settings_that_cannot_work_are_refused_with_a_reason() {
     let missing = settings(SourceSettings::File { path: "/nonexistent/film.mp4".into(), once: false });
     for (settings, reason) in [
         (Settings { broadcasts: Vec::new(), ..base }, "nothing to publish"),
-        (same, "another broadcast has the same namespace"),
-        (twice(SourceSettings::Stdin { paced: false }), "standard input feeds another broadcast"),
+        (same, "`broadcasts.1.namespace` is that of another broadcast"),
+        (twice(SourceSettings::Stdin { paced: false }), "is standard input, which feeds another broadcast"),
         (missing, "/nonexistent/film.mp4"),
     ] {
         let error = Origin::load(settings).await.err().map(|error| error.to_string());

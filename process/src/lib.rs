@@ -29,7 +29,7 @@
 //! }
 //!
 //! async fn relay(flags: Flags, shutdown: process::Shutdown) -> Result<(), Box<dyn Error + Send + Sync>> {
-//!     let Some(RelaySettings { log, admin }) = process::load_settings(&flags.common, &flags)? else {
+//!     let Some(RelaySettings { log, admin }) = process::load_settings(&flags.common, &flags, |_| Ok(()))? else {
 //!         return Ok(());
 //!     };
 //!     process::init_logs(&log)?;
@@ -58,5 +58,7 @@ pub use log::{LogError, LogFormat, LogLimit, LogSettings, init_logs};
 pub use metric::{Metrics, MetricsError};
 pub use run::{StopError, run};
 pub use secret::Secret;
-pub use settings::{SettingsArguments, SettingsError, SettingsLayers, SettingsOrigin, UnknownKey, load_settings};
+pub use settings::{
+    Contradiction, SettingsArguments, SettingsError, SettingsLayers, SettingsOrigin, UnknownKey, load_settings,
+};
 pub use shutdown::Shutdown;

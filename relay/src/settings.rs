@@ -4,7 +4,7 @@ use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
-use process::{HttpSettings, LogSettings};
+use process::{Contradiction, HttpSettings, LogSettings};
 use serde::{Deserialize, Serialize};
 
 /// UDP port that players and other relays know by default.
@@ -172,9 +172,9 @@ impl RelaySettings {
     ///
     /// # Errors
     /// The first contradiction, in the operator's words.
-    pub(crate) fn validate(&self) -> Result<(), SettingsProblem> {
+    pub fn check(&self) -> Result<(), Contradiction> {
         let MemorySettings { limit_bytes, cache_bytes, track_bytes, track_groups, cache_seconds } = &self.memory;
-        let problem = |key, reason: &str| Err(SettingsProblem { key, reason: reason.to_owned() });
+        let problem = |key: &str, reason: &str| Err(Contradiction::new(key, reason));
         if self.listen.is_empty() {
             return problem("listen", "names no address");
         }
@@ -200,31 +200,56 @@ impl RelaySettings {
     }
 }
 
-/// A setting that cannot be used.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("setting {key} {reason}")]
-pub struct SettingsProblem {
-    key: &'static str,
-    reason: String,
-}
-
 #[cfg(test)]
 mod tests {
+    use clap::Parser;
+    use process::SettingsLayers;
+
     use super::*;
+    use crate::flags::Flags;
 
     #[test]
     fn defaults_are_valid_and_survive_toml() {
         let settings = RelaySettings::default();
-        assert_eq!(settings.validate(), Ok(()));
+        assert_eq!(settings.check(), Ok(()));
         let text = toml::to_string(&settings).unwrap();
         assert_eq!(toml::from_str::<RelaySettings>(&text).unwrap(), settings);
+    }
+
+    #[test]
+    fn a_flag_beats_the_environment_beats_the_file_beats_the_default() {
+        let mut file = tempfile::NamedTempFile::new().unwrap();
+        let text = "http_port = 1\nlinger_ms = 11\ndrain_ms = 12\n[memory]\ntrack_groups = 7\n[[upstream]]\nurl = 'moqt://file:1'\n";
+        std::io::Write::write_all(&mut file, text.as_bytes()).unwrap();
+        let mut layers = SettingsLayers::new();
+        layers.file(file.path()).unwrap();
+        let environment = [("EFIR_HTTP_PORT", "2"), ("EFIR_LINGER_MS", "21"), ("EFIR_MEMORY__CACHE_SECONDS", "9")];
+        layers.environment(environment.map(|(name, value)| (name.into(), value.into()))).unwrap();
+        let flags = ["efir-relay", "--http-port", "3", "--upstream", "moqt://flag:1", "--listen", "[::1]:4000"];
+        layers.flags(&Flags::try_parse_from(flags).unwrap()).unwrap();
+        let settings: RelaySettings = layers.load().unwrap();
+        assert_eq!((settings.http_port, settings.linger_ms, settings.drain_ms), (3, 21, 12));
+        assert_eq!((settings.memory.track_groups, settings.memory.cache_seconds), (7, 9));
+        assert_eq!(settings.memory.limit_bytes, MemorySettings::default().limit_bytes);
+        assert_eq!(
+            settings.upstream.iter().map(|upstream| upstream.url.as_str()).collect::<Vec<_>>(),
+            ["moqt://flag:1"]
+        );
+        assert_eq!(settings.listen, ["[::1]:4000".parse().unwrap()]);
+    }
+
+    #[test]
+    fn flags_that_cannot_be_are_refused() {
+        for wrong in [["--upstream", "http://x"], ["--listen", "localhost"], ["--http-port", "70000"]] {
+            assert!(Flags::try_parse_from(["efir-relay"].iter().chain(&wrong)).is_err(), "{wrong:?}");
+        }
     }
 
     #[test]
     fn contradictions_are_named() {
         let mut settings = RelaySettings::default();
         settings.memory.cache_bytes = settings.memory.limit_bytes + 1;
-        let problem = settings.validate().unwrap_err().to_string();
+        let problem = settings.check().unwrap_err().to_string();
         assert!(problem.contains("memory.cache_bytes"), "{problem}");
         assert!(toml::from_str::<RelaySettings>("[memory]\nlimit = 3").unwrap_err().to_string().contains("limit"));
     }

@@ -2,6 +2,7 @@
 
 use std::io::{self, Write};
 use std::net::{Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
 
 use axum::Router;
 use axum::routing::get;
@@ -30,9 +31,6 @@ pub enum StartError {
     /// The relay does not start.
     #[error("relay: {0}")]
     Relay(#[from] relay::LoadError),
-    /// The certificate's hash cannot be left for clients of this user.
-    #[error(transparent)]
-    Certificate(#[from] certs::CertificateError),
     /// Standard output is gone.
     #[error("cannot write to standard output: {0}")]
     Output(#[source] io::Error),
@@ -66,14 +64,12 @@ pub struct Bound {
 /// # Errors
 /// See [`StartError`].
 pub async fn start(flags: Flags, shutdown: Shutdown) -> Result<(), StartError> {
-    let loaded = process::load_settings::<StandaloneSettings>(&flags.common, &flags.layer())?;
+    let check = |settings: &StandaloneSettings| settings.relay.check().and_then(|()| settings.origin.check());
+    let loaded = process::load_settings(&flags.common, &flags.layer(), check)?;
     let Some(settings) = loaded else { return Ok(()) };
     process::init_logs(&settings.log)?;
     let metrics = Metrics::install()?;
-    let mut standalone = Standalone::load(settings, metrics).await?;
-    if let Some(directory) = process::state_directory() {
-        standalone.relay.publish_hashes(&directory)?;
-    }
+    let standalone = Standalone::load(settings, metrics, process::state_directory()).await?;
     let bound = standalone.bound();
     let text = if flags.json { bound.to_json() } else { bound.to_string() };
     io::stdout().write_all(text.as_bytes()).and_then(|()| io::stdout().flush()).map_err(StartError::Output)?;
@@ -82,11 +78,15 @@ pub async fn start(flags: Flags, shutdown: Shutdown) -> Result<(), StartError> {
 }
 
 impl Standalone {
-    /// Binds everything. Needs a tokio runtime.
+    /// Binds everything. Needs a tokio runtime. `state_directory` is the relay's: see [`Shared`].
     ///
     /// # Errors
     /// See [`StartError`].
-    pub async fn load(settings: StandaloneSettings, metrics: Metrics) -> Result<Self, StartError> {
+    pub async fn load(
+        settings: StandaloneSettings,
+        metrics: Metrics,
+        state_directory: Option<PathBuf>,
+    ) -> Result<Self, StartError> {
         let StandaloneSettings { mut relay, mut origin, log: _ } = settings;
         if origin.listen == origin::Settings::default().listen {
             // Nobody but this relay needs to find it.
@@ -101,7 +101,7 @@ impl Standalone {
         });
         relay.upstream.extend(own);
         let routes = Router::new().route("/", get(async || GUIDE));
-        let relay = Relay::load(relay, Shared { routes, ..Shared::new(metrics) }).await?;
+        let relay = Relay::load(relay, Shared { routes, state_directory, ..Shared::new(metrics) }).await?;
         Ok(Self { origin, relay, broadcasts })
     }
 

@@ -34,7 +34,7 @@ pub use connection::{
 };
 pub use endpoint::{
     AcceptError, Accepted, BindError, ClientEndpoint, ClientSettings, DialError, EndpointSettings, Incoming,
-    ServerEndpoint,
+    ResetSecret, ServerEndpoint,
 };
 pub use http3::{HttpBody, HttpService};
 pub use priority::{CONTROL_PRIORITY, MAX_GROUP_RANK, REQUEST_PRIORITY, stream_priority};

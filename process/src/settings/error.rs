@@ -41,6 +41,23 @@ impl fmt::Display for UnknownKey {
     }
 }
 
+/// Settings that each are fine but not together.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("settings: `{key}` {reason}")]
+pub struct Contradiction {
+    /// Path of the setting, levels separated by dots.
+    pub key: String,
+    /// What is wrong with it, to be read after its name.
+    pub reason: String,
+}
+
+impl Contradiction {
+    /// Blames one setting.
+    pub fn new(key: impl Into<String>, reason: impl Into<String>) -> Self {
+        Self { key: key.into(), reason: reason.into() }
+    }
+}
+
 /// The settings cannot be used; always the operator's to mend.
 #[derive(Debug, thiserror::Error)]
 pub enum SettingsError {
@@ -76,6 +93,9 @@ pub enum SettingsError {
         /// What was found and expected.
         message: String,
     },
+    /// Settings that each are fine but not together.
+    #[error(transparent)]
+    Contradiction(#[from] Contradiction),
     /// The flags or settings have no form in TOML: a fault of the program.
     #[error("settings cannot be written as TOML: {0}")]
     Serialize(String),

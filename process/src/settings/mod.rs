@@ -14,7 +14,7 @@ use std::{
 
 use serde::{Serialize, de::DeserializeOwned};
 
-pub use error::{SettingsError, SettingsOrigin, UnknownKey};
+pub use error::{Contradiction, SettingsError, SettingsOrigin, UnknownKey};
 pub use layers::SettingsLayers;
 
 /// Variables with this prefix are settings; `__` separates the levels: `EFIR_HTTP__MAX_CONNECTIONS` is `http.max_connections`.
@@ -39,13 +39,18 @@ pub struct SettingsArguments {
 
 /// Loads the settings of this process: defaults, then the file, then the environment, then `flags`.
 ///
-/// `flags` serializes to a partial settings table; what is `None` in it overwrites nothing. `Ok(None)` means that the
+/// `flags` serializes to a partial settings table; what is `None` in it overwrites nothing. `check` looks for settings that each
+/// are fine but not together. `Ok(None)` means that the
 /// arguments asked for a check or for the settings on standard output, and that this is done.
 ///
 /// # Errors
 ///
 /// What is wrong, in which file and line, variable or flag.
-pub fn load_settings<T>(arguments: &SettingsArguments, flags: &impl Serialize) -> Result<Option<T>, SettingsError>
+pub fn load_settings<T>(
+    arguments: &SettingsArguments,
+    flags: &impl Serialize,
+    check: impl FnOnce(&T) -> Result<(), Contradiction>,
+) -> Result<Option<T>, SettingsError>
 where
     T: DeserializeOwned + Serialize,
 {
@@ -57,6 +62,7 @@ where
     layers.environment(env::vars_os())?;
     layers.flags(flags)?;
     let settings: T = layers.load()?;
+    check(&settings)?;
     if arguments.print_settings {
         let text = to_toml(&settings)?;
         io::stdout().write_all(text.as_bytes()).map_err(SettingsError::Print)?;

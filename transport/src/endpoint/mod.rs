@@ -1,10 +1,12 @@
 //! UDP endpoints: one that serves every kind of connection on one port, one that dials.
 
 mod client;
+mod reset;
 mod server;
 mod socket;
 
 pub use client::{ClientEndpoint, ClientSettings, DialError};
+pub use reset::ResetSecret;
 pub use server::{AcceptError, Accepted, BindError, EndpointSettings, Incoming, ServerEndpoint};
 
 /// ALPN of HTTP/3, and so of WebTransport.

@@ -3,6 +3,7 @@
 use std::fmt::{Debug, Formatter};
 use std::io;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
@@ -14,6 +15,7 @@ use rustls::server::ResolvesServerCert;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::timeout;
 
+use super::reset::ResetSecret;
 use super::{ALPN_HTTP3, chosen_alpn, socket};
 use crate::connection::{Connection, ConnectionError, ConnectionInfo, Side, TransportKind};
 use crate::http3::HttpService;
@@ -37,6 +39,8 @@ pub struct EndpointSettings {
     pub handshake_timeout: Duration,
     /// Limits of each connection.
     pub connection: ConnectionSettings,
+    /// Lets a restarted server tell old peers at once; `None` leaves them to their idle timeout.
+    pub reset_secret: Option<ResetSecret>,
 }
 
 impl Default for EndpointSettings {
@@ -48,7 +52,24 @@ impl Default for EndpointSettings {
             max_pending_handshakes: limit::MAX_PENDING_HANDSHAKES,
             handshake_timeout: limit::HANDSHAKE_TIMEOUT,
             connection: ConnectionSettings::default(),
+            reset_secret: None,
         }
+    }
+}
+
+impl EndpointSettings {
+    /// Takes the reset secret kept in `directory`. Without a directory, or if the secret cannot be had (which is logged), peers
+    /// of a restarted server wait for their idle timeout.
+    #[must_use]
+    pub fn with_reset_secret(mut self, directory: Option<&Path>) -> Self {
+        self.reset_secret = directory.and_then(|directory| match ResetSecret::load(directory) {
+            Ok(secret) => Some(secret),
+            Err(error) => {
+                tracing::warn!(directory = %directory.display(), %error, "no reset secret: peers notice a restart late");
+                None
+            }
+        });
+        self
     }
 }
 
@@ -114,10 +135,12 @@ impl ServerEndpoint {
         let mut alpn: Vec<Vec<u8>> = settings.versions.iter().map(|version| version.alpn().into()).collect();
         alpn.push(ALPN_HTTP3.into());
         let config = server_config(certificates, alpn, &settings.connection)?;
+        let secret = settings.reset_secret.as_ref();
+        let endpoint_config = || secret.map_or_else(EndpointConfig::default, ResetSecret::endpoint_config);
         let endpoints = bind_all(&settings.addresses)?
             .into_iter()
             .map(|(address, socket)| {
-                Endpoint::new(EndpointConfig::default(), Some(config.clone()), socket, Arc::new(TokioRuntime))
+                Endpoint::new(endpoint_config(), Some(config.clone()), socket, Arc::new(TokioRuntime))
                     .map_err(|error| BindError::Socket { address, error })
             })
             .collect::<Result<_, _>>()?;
