@@ -3,6 +3,7 @@
 //! Served over TCP on localhost and over HTTP/3 on the relay's UDP port.
 
 use std::sync::Arc;
+use std::sync::atomic::AtomicUsize;
 use std::time::Duration;
 
 use axum::Router;
@@ -121,6 +122,7 @@ async fn find(context: &Arc<Context>, path: &GroupPath) -> Option<(TrackGroups, 
         track: ready.then(|| track.clone()),
         hops: Vec::new(),
         fill: None,
+        misses: AtomicUsize::new(0),
     };
     let id = match path.group {
         Some(id) => id,

@@ -30,6 +30,5 @@ mod upstream;
 pub use flags::Flags;
 pub use relay::{LoadError, Relay, Shared};
 pub use settings::{
-    CertificateSettings, LimitSettings, MemorySettings, RelaySettings, SettingsProblem, SlowViewerSettings,
-    UpstreamSettings,
+    CertificateSettings, LimitSettings, MemorySettings, RelaySettings, SlowViewerSettings, UpstreamSettings,
 };

@@ -36,7 +36,11 @@ pub(crate) const RENDEZVOUS_RETRY: Duration = Duration::from_secs(1);
 pub(crate) const HTTP_GRACE: Duration = Duration::from_millis(500);
 /// Bytes of one group taken by an upstream FETCH into the cache.
 pub(crate) const FETCHED_GROUP_BYTES: u64 = 64 * 1024 * 1024;
+/// Upstream FETCHes that one request may cause; the rest of a longer range is reported as unknown unless it is cached.
+pub(crate) const UPSTREAM_FETCHES: usize = 256;
 /// How often a draining relay looks whether everybody has left.
 pub(crate) const DRAIN_POLL: Duration = Duration::from_millis(20);
 /// Payload chunks of an HTTP response that wait for the client to read.
 pub(crate) const HTTP_CHUNKS: usize = 16;
+/// Silence after which an upstream is given up and dialed again: viewers wait for it. Pings go out three times as often.
+pub(crate) const UPSTREAM_IDLE: Duration = Duration::from_secs(3);

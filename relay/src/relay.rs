@@ -1,6 +1,7 @@
 //! All wiring of the relay, in order, and nothing else.
 
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -15,7 +16,7 @@ use transport::{Accepted, Address, EndpointSettings, ServerEndpoint, TrustSettin
 
 use crate::cache::{CacheLimits, FrameCache};
 use crate::router::Router;
-use crate::settings::{RelaySettings, SettingsProblem, UpstreamSettings};
+use crate::settings::{RelaySettings, UpstreamSettings};
 use crate::track::{Refusal, Registry, Viewing};
 use crate::upstream::{self, Dialer, Upstream};
 use crate::{admin, downstream, limit};
@@ -41,6 +42,29 @@ pub(crate) struct Context {
 }
 
 impl Context {
+    /// Needs a tokio runtime.
+    pub(crate) fn new(settings: RelaySettings, upstreams: Vec<Upstream>) -> std::io::Result<Arc<Self>> {
+        let budget = MemoryBudget::new(settings.memory.limit_bytes);
+        let cache = Arc::new(FrameCache::new(CacheLimits {
+            bytes: settings.memory.cache_bytes,
+            time_to_live: Duration::from_secs(settings.memory.cache_seconds),
+        }));
+        budget.set_reclaim(cache.reclaimer());
+        Ok(Arc::new(Self {
+            id: random_id(),
+            router: Arc::new(Router::new(upstreams.len())),
+            registry: Registry::default(),
+            cache,
+            budget,
+            dialer: Dialer::new(upstreams)?,
+            drain: CancellationToken::new(),
+            stop: CancellationToken::new(),
+            tasks: TaskTracker::new(),
+            logged: process::LogLimit::new(),
+            settings,
+        }))
+    }
+
     /// Runs a task of the relay's own until it ends or the relay stops.
     pub(crate) fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
         let stop = self.stop.clone();
@@ -101,7 +125,7 @@ pub struct Relay {
 pub enum LoadError {
     /// A setting contradicts another.
     #[error(transparent)]
-    Settings(#[from] SettingsProblem),
+    Settings(#[from] process::Contradiction),
     /// An upstream cannot be dialed as configured.
     #[error("upstream {url}: {reason}")]
     Upstream {
@@ -138,12 +162,15 @@ pub struct Shared {
     pub upstream_trust: Option<TrustSettings>,
     /// Paths served next to the relay's own over HTTP.
     pub routes: axum::Router,
+    /// Where clients of this user on this machine find the certificate's hash, and where the secret is kept that lets peers
+    /// notice a restart at once; without it neither.
+    pub state_directory: Option<PathBuf>,
 }
 
 impl Shared {
     /// A relay that has its process for itself.
     pub fn new(metrics: Metrics) -> Self {
-        Self { metrics, upstream_trust: None, routes: axum::Router::new() }
+        Self { metrics, upstream_trust: None, routes: axum::Router::new(), state_directory: None }
     }
 }
 
@@ -153,28 +180,10 @@ impl Relay {
     /// # Errors
     /// See [`LoadError`].
     pub async fn load(settings: RelaySettings, shared: Shared) -> Result<Self, LoadError> {
-        settings.validate()?;
-        let (certificates, watcher) = CertificateStore::load(&certificate_settings(&settings))?;
+        settings.check()?;
+        let (certificates, mut watcher) = CertificateStore::load(&certificate_settings(&settings))?;
         let upstreams = upstreams(&settings, shared.upstream_trust.as_ref())?;
-        let budget = MemoryBudget::new(settings.memory.limit_bytes);
-        let cache = Arc::new(FrameCache::new(CacheLimits {
-            bytes: settings.memory.cache_bytes,
-            time_to_live: Duration::from_secs(settings.memory.cache_seconds),
-        }));
-        budget.set_reclaim(cache.clone());
-        let context = Arc::new(Context {
-            id: random_id(),
-            router: Arc::new(Router::new(upstreams.len())),
-            registry: Registry::default(),
-            cache,
-            budget,
-            dialer: Dialer::new(upstreams).map_err(LoadError::Client)?,
-            drain: CancellationToken::new(),
-            stop: CancellationToken::new(),
-            tasks: TaskTracker::new(),
-            logged: process::LogLimit::new(),
-            settings,
-        });
+        let context = Context::new(settings, upstreams).map_err(LoadError::Client)?;
         let settings = &context.settings;
         let routes = admin::routes(context.clone(), certificates.clone(), shared.metrics.clone()).merge(shared.routes);
         let endpoint = ServerEndpoint::bind(
@@ -183,12 +192,16 @@ impl Relay {
                 max_connections: settings.limit.connections,
                 max_pending_handshakes: settings.limit.handshakes,
                 ..EndpointSettings::default()
-            },
+            }
+            .with_reset_secret(shared.state_directory.as_deref()),
             certificates.clone(),
             Some(transport::HttpService::new(routes.clone())),
         )?;
         let http = process::bind_localhost(settings.http_port).await;
         let listeners = http.map_err(|error| LoadError::Http { port: settings.http_port, error })?;
+        if let (Some(directory), Some(address)) = (&shared.state_directory, endpoint.local_addresses().first()) {
+            watcher.publish_hashes(directory, address.port())?;
+        }
         Ok(Self { context, endpoint, listeners, routes, certificates, watcher, metrics: shared.metrics })
     }
 
@@ -210,17 +223,6 @@ impl Relay {
     /// Logs where the relay listens.
     pub fn announce(&self) {
         tracing::info!(udp = ?self.addresses(), http = ?self.http_addresses(), "relay is up");
-    }
-
-    /// Lets clients of this user on this machine find the development certificate's hash, for as long as the relay runs.
-    ///
-    /// # Errors
-    /// The directory cannot be written.
-    pub fn publish_hashes(&mut self, directory: &std::path::Path) -> Result<(), certs::CertificateError> {
-        match self.addresses().first() {
-            Some(address) => self.watcher.publish_hashes(directory, address.port()),
-            None => Ok(()),
-        }
     }
 
     /// Serves until shutdown: then readiness goes, sessions get GOAWAY and the drain time, and what is left is closed.

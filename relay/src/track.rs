@@ -54,8 +54,12 @@ impl Track {
         self.state.send_replace(state);
     }
 
-    pub(crate) fn state(&self) -> TrackState {
-        self.state.borrow().clone()
+    /// The track's properties, as the upstream last told them.
+    pub(crate) fn properties(&self) -> Properties {
+        match &*self.state.borrow() {
+            TrackState::Live(properties) => properties.clone(),
+            _ => Properties::default(),
+        }
     }
 
     /// Takes the upstream's word on the largest location; another upstream's word before is void.
@@ -149,14 +153,6 @@ impl Viewing {
         Self { track }
     }
 
-    /// The track's properties, as the upstream last told them.
-    pub(crate) fn properties(&self) -> Properties {
-        match self.track.state() {
-            TrackState::Live(properties) => properties,
-            _ => Properties::default(),
-        }
-    }
-
     /// Waits for the upstream's answer: the track's properties, or why it cannot be had.
     pub(crate) async fn ready(&self) -> Result<Properties, Refusal> {
         let mut state = self.track.state.subscribe();
@@ -181,5 +177,106 @@ impl Viewing {
 impl Drop for Viewing {
     fn drop(&mut self) {
         self.track.viewers.send_modify(|count| *count = count.saturating_sub(1));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::settings::RelaySettings;
+
+    fn context(tracks: usize) -> Arc<Context> {
+        let mut settings = RelaySettings::default();
+        settings.limit.tracks = tracks;
+        Context::new(settings, Vec::new()).unwrap()
+    }
+
+    fn name(text: &str) -> FullTrackName {
+        text.parse().unwrap()
+    }
+
+    #[tokio::test]
+    async fn a_track_that_nobody_publishes_is_refused_and_forgotten() {
+        let context = context(1);
+        let viewing = context.open(&name("live-demo--video0"), &[]).unwrap();
+        let refusal = viewing.ready().await.unwrap_err();
+        assert_eq!((refusal.code, refusal.retry), (RequestErrorCode::DoesNotExist, None));
+        assert!(refusal.reason.contains("live-demo--video0"), "{}", refusal.reason);
+        let other = context.open(&name("live-demo--audio0"), &[]);
+        assert!(other.is_ok(), "a refused track has no place any more");
+    }
+
+    #[tokio::test]
+    async fn open_tracks_are_shared_and_bounded() {
+        let context = context(1);
+        let first = context.open(&name("live-demo--video0"), &[]).unwrap();
+        let second = context.open(&name("live-demo--video0"), &[]).unwrap();
+        assert!(Arc::ptr_eq(&first.track, &second.track));
+        let refusal = context.open(&name("live-demo--audio0"), &[]).unwrap_err();
+        assert_eq!(refusal.code, RequestErrorCode::ExcessiveLoad);
+        assert!(refusal.retry.is_some());
+    }
+
+    #[tokio::test]
+    async fn requests_in_a_circle_and_from_too_far_are_refused() {
+        let context = context(10);
+        for hops in [vec![1, context.id, 2], vec![7; limit::HOPS]] {
+            let refusal = context.open(&name("live-demo--video0"), &hops).unwrap_err();
+            assert_eq!((refusal.code, refusal.retry), (RequestErrorCode::DoesNotExist, None));
+        }
+        assert_eq!(context.onward(&[1, 2]), [1, 2, context.id]);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn idle_is_a_whole_linger_without_anybody() {
+        let context = context(1);
+        let track = Arc::new(Track::new(name("live-demo--video0"), context.new_log()));
+        let linger = Duration::from_secs(5);
+        let waiting = track.clone();
+        let idle = tokio::spawn(async move { waiting.idle(linger).await });
+        let pass = async |seconds| tokio::time::sleep(Duration::from_secs(seconds)).await;
+        let first = Viewing::new(track.clone());
+        pass(60).await;
+        let second = Viewing::new(track.clone());
+        drop(first);
+        pass(60).await;
+        drop(second);
+        pass(4).await;
+        let third = Viewing::new(track.clone());
+        pass(60).await;
+        assert!(!idle.is_finished());
+        drop(third);
+        pass(4).await;
+        assert!(!idle.is_finished());
+        pass(2).await;
+        assert!(idle.is_finished());
+    }
+
+    #[tokio::test]
+    async fn a_watched_track_is_not_closed_for_idleness() {
+        let context = context(1);
+        let viewing = context.open(&name("live-demo--video0"), &[]).unwrap();
+        let track = viewing.track.clone();
+        assert!(!context.registry.close(&track, true));
+        drop(viewing);
+        assert!(context.registry.close(&track, true));
+        let again = context.open(&name("live-demo--video0"), &[]).unwrap();
+        assert!(!Arc::ptr_eq(&track, &again.track));
+        assert!(context.registry.close(&track, false), "closing twice closes nothing else");
+        assert!(Arc::ptr_eq(&again.track, &context.open(&name("live-demo--video0"), &[]).unwrap().track));
+    }
+
+    #[tokio::test]
+    async fn the_largest_location_is_the_later_of_told_and_arrived() {
+        let context = context(1);
+        let track = Track::new(name("live-demo--video0"), context.new_log());
+        assert_eq!(track.largest(), None);
+        let at = |group, object| Some(Location { group, object });
+        track.tell_largest(at(5, 3));
+        assert_eq!(track.largest(), at(5, 3));
+        track.log.raise_largest(Location { group: 6, object: 0 });
+        assert_eq!(track.largest(), at(6, 0));
+        track.tell_largest(at(4, 0));
+        assert_eq!(track.largest(), at(6, 0), "what has arrived stays");
     }
 }

@@ -125,6 +125,20 @@ async fn without_an_upstream_what_is_not_here_is_unknown_and_not_a_silent_gap() 
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn an_endless_range_asks_upstream_a_bounded_number_of_times() {
+    let publisher = Publisher::default();
+    let track = publisher.track(TRACK);
+    track.groups([1_700_000_000_000], 2);
+    let source = publisher.listen().await;
+    let relay = RunningRelay::below(&[source.address]).await;
+    let viewer = Viewer::over_quic(relay.address).await;
+    let (found, unknown) = viewer.fetch(track.name(), whole(0), whole(1_700_000_000_000)).await.unwrap();
+    assert_eq!(found.keys().copied().collect::<Vec<_>>(), [at(1_700_000_000_000, 0), at(1_700_000_000_000, 1)]);
+    assert_eq!(unknown.last().map(|place| place.group), Some(1_699_999_999_999));
+    assert!(track.fetches().len() < 1000, "{}", track.fetches().len());
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn ranges_that_cannot_be_are_refused() {
     let scene = scene().await;
     let (track, viewer) = (&scene.track, &scene.viewer);

@@ -1,13 +1,14 @@
 //! FETCH: a range of groups, from the live log, the cache, or one upstream FETCH per missing group.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use fanout::{FetchRange, GroupAnswer, GroupLog, GroupSource, NoObserver, serve_fetch};
 use moqt::{FullTrackName, Location, Properties, RequestErrorCode};
 use transport::IncomingFetch;
 
-use super::subscribe::{DEFAULT_PRIORITY, default_priority};
+use super::subscribe::DEFAULT_PRIORITY;
 use crate::cache::GroupKey;
 use crate::limit;
 use crate::metric;
@@ -35,12 +36,12 @@ pub(super) async fn serve(context: Arc<Context>, mut request: IncomingFetch) {
             return request.reject(refusal.code, refusal.retry, &refusal.reason);
         }
     };
-    let publisher = default_priority(&opened.properties);
+    let publisher = opened.properties.default_publisher_priority();
     let subscriber = request.parameters.subscriber_priority.unwrap_or(DEFAULT_PRIORITY);
     let range = FetchRange { start: request.start, end, order: request.order, default_priority: publisher };
     let fill = request.parameters.fill_timeout.map(|budget| Instant::now() + budget);
     let Wanted { track: name, hops, .. } = wanted;
-    let source = TrackGroups { context, name, track: opened.track.clone(), hops, fill };
+    let source = TrackGroups { context, name, track: opened.track.clone(), hops, fill, misses: AtomicUsize::new(0) };
     let priority = transport::stream_priority(subscriber, publisher, 0);
     match request.accept(end_of_track, end, opened.properties.clone(), priority).await {
         Ok(writer) => {
@@ -121,6 +122,8 @@ pub(crate) struct TrackGroups {
     pub(crate) hops: Vec<u64>,
     /// When asking upstream must stop (FILL_TIMEOUT); `None` = no limit but the request timeout.
     pub(crate) fill: Option<Instant>,
+    /// Groups that this request made the relay ask for upstream.
+    pub(crate) misses: AtomicUsize,
 }
 
 impl TrackGroups {
@@ -136,26 +139,46 @@ impl TrackGroups {
         };
         tokio::time::timeout(limit::HEAD_WAIT, arriving).await.ok().flatten()
     }
+
+    /// The group from the cache or from upstream. Concurrent requests for it share one upstream FETCH.
+    async fn past_group(&self, id: u64) -> Result<Arc<GroupLog>, FetchFailure> {
+        let key = GroupKey { track: self.name.clone(), group: id };
+        let left = self.fill.map_or(Duration::MAX, |at| at.saturating_duration_since(Instant::now()));
+        if left.is_zero() || self.misses.load(Ordering::Relaxed) >= limit::UPSTREAM_FETCHES {
+            return self.context.cache.get(&key).await.ok_or(FetchFailure::Unknown);
+        }
+        let fetch = || {
+            self.misses.fetch_add(1, Ordering::Relaxed);
+            upstream::fetch_group(self.context.clone(), self.name.clone(), id, &self.hops)
+        };
+        let find = async {
+            match self.context.cache.get_or_load(key, async { fetch().await }).await? {
+                Some(group) => Ok(group),
+                None => Ok(fetch().await?.group),
+            }
+        };
+        tokio::time::timeout(left, find).await.unwrap_or(Err(FetchFailure::Unknown))
+    }
+
+    /// How far nothing can be told from here on, once no more is asked upstream.
+    fn unknown_through(&self, id: u64, last: u64) -> u64 {
+        if last <= id || self.misses.load(Ordering::Relaxed) < limit::UPSTREAM_FETCHES {
+            return id;
+        }
+        let live = self.track.iter().flat_map(|track| track.log.groups_from(id)).map(|group| group.id());
+        live.map(|next| next.saturating_sub(1)).min().unwrap_or(last).clamp(id, last)
+    }
 }
 
 impl GroupSource for TrackGroups {
-    async fn group(&self, id: u64, _last: u64) -> GroupAnswer {
+    async fn group(&self, id: u64, last: u64) -> GroupAnswer {
         if let Some(group) = self.live_group(id).await {
             return GroupAnswer::Found(group);
         }
-        let key = GroupKey { track: self.name.clone(), group: id };
-        let load = upstream::fetch_group(self.context.clone(), self.name.clone(), id, &self.hops);
-        let left = self.fill.map_or(Duration::MAX, |at| at.saturating_duration_since(Instant::now()));
-        if left.is_zero() {
-            return match self.context.cache.get(&key).await {
-                Some(group) => GroupAnswer::Found(group),
-                None => GroupAnswer::Unknown { through: id },
-            };
-        }
-        match tokio::time::timeout(left, self.context.cache.get_or_load(key, load)).await {
-            Ok(Ok(Some(group))) => GroupAnswer::Found(group),
-            Ok(Err(FetchFailure::Missing)) => GroupAnswer::Missing { through: id },
-            Ok(Ok(None) | Err(FetchFailure::Unknown)) | Err(_) => GroupAnswer::Unknown { through: id },
+        match self.past_group(id).await {
+            Ok(group) => GroupAnswer::Found(group),
+            Err(FetchFailure::Missing) => GroupAnswer::Missing { through: id },
+            Err(FetchFailure::Unknown) => GroupAnswer::Unknown { through: self.unknown_through(id, last) },
         }
     }
 }

@@ -15,7 +15,7 @@ use crate::upstream::offered;
 
 /// Takes an offered track: accepted with forward off, switched on by the first viewer.
 pub(super) async fn serve(context: Arc<Context>, session: Session, request: IncomingPublish) {
-    if request.properties.iter().any(|property| (0x4000..=0x7FFF).contains(&property.id)) {
+    if request.properties.unknown_mandatory(&[]).is_some() {
         request.reject(RequestErrorCode::UnsupportedExtension, None, "track needs a property this relay does not know");
         return;
     }

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use fanout::{ServeObserver, ServeSettings, SlowViewerPolicy, SubscriptionSink, resolve_filter, serve_subscription};
-use moqt::{GroupOrder, Location, Parameters, Properties, PublishDoneCode, RequestErrorCode, property};
+use moqt::{Location, Parameters, Properties, PublishDoneCode, RequestErrorCode};
 use transport::{IncomingSubscribe, SubscriptionWriter};
 
 use crate::limit;
@@ -34,7 +34,7 @@ pub(super) async fn serve(context: Arc<Context>, mut request: IncomingSubscribe)
     }
     let wanted = request.parameters.clone();
     let answer = Parameters { largest_object: largest, ..Parameters::default() };
-    match request.accept(answer, viewing.properties()) {
+    match request.accept(answer, viewing.track.properties()) {
         Ok(writer) => serve_writer(&context, &viewing, writer, &wanted, largest, asked).await,
         Err(error) => tracing::debug!(%error, "subscriber left before its answer"),
     }
@@ -85,15 +85,15 @@ pub(super) async fn serve_writer(
         return writer.done(PublishDoneCode::SubscriptionEnded, "every group of the filter is in the past");
     };
     let _gauge = metric::LiveGauge::subscription();
-    let properties = viewing.properties();
+    let properties = viewing.track.properties();
     let slow = &context.settings.slow_viewer;
     let settings = ServeSettings {
         start: range.start,
         end_group: range.end_group,
         forward: wanted.forward.unwrap_or(true),
         subscriber_priority: wanted.subscriber_priority.unwrap_or(DEFAULT_PRIORITY),
-        publisher_priority: default_priority(&properties),
-        order: wanted.group_order.unwrap_or_else(|| default_order(&properties)),
+        publisher_priority: properties.default_publisher_priority(),
+        order: wanted.group_order.unwrap_or_else(|| properties.default_publisher_group_order()),
         object_delivery_timeout: delivery_timeout(wanted, &properties),
         slow: SlowViewerPolicy {
             max_lag_groups: slow.groups,
@@ -107,23 +107,13 @@ pub(super) async fn serve_writer(
     tracing::debug!(track = %viewing.track.name, ?end, "subscription ended");
 }
 
-/// DEFAULT_PUBLISHER_PRIORITY (draft-18 section 12.4).
-pub(super) fn default_priority(properties: &Properties) -> u8 {
-    let priority = properties.get_int(property::DEFAULT_PUBLISHER_PRIORITY);
-    priority.and_then(|priority| u8::try_from(priority).ok()).unwrap_or(DEFAULT_PRIORITY)
-}
-
-fn default_order(properties: &Properties) -> GroupOrder {
-    match properties.get_int(property::DEFAULT_PUBLISHER_GROUP_ORDER) {
-        Some(2) => GroupOrder::Descending,
-        _ => GroupOrder::Ascending,
-    }
-}
-
 /// The smaller of what subscriber and publisher ask for; 0 asks for nothing (draft-18 section 8).
 fn delivery_timeout(wanted: &Parameters, properties: &Properties) -> Option<Duration> {
-    let publisher = properties.get_int(property::OBJECT_DELIVERY_TIMEOUT).map(Duration::from_millis);
-    [wanted.object_delivery_timeout, publisher].into_iter().flatten().filter(|timeout| !timeout.is_zero()).min()
+    [wanted.object_delivery_timeout, properties.object_delivery_timeout()]
+        .into_iter()
+        .flatten()
+        .filter(|timeout| !timeout.is_zero())
+        .min()
 }
 
 /// Counts what one viewer is sent.

@@ -2,7 +2,11 @@
 
 use std::sync::Arc;
 
-use transport::{Address, AddressError, ClientEndpoint, ClientSettings, Connection, DialError, TrustSettings};
+use transport::{
+    Address, AddressError, ClientEndpoint, ClientSettings, Connection, ConnectionSettings, DialError, TrustSettings,
+};
+
+use crate::limit;
 
 /// One configured upstream, checked.
 #[derive(Debug, Clone)]
@@ -31,7 +35,9 @@ pub(crate) struct Dialer {
 impl Dialer {
     /// Needs a tokio runtime.
     pub(crate) fn new(upstreams: Vec<Upstream>) -> std::io::Result<Self> {
-        Ok(Self { client: ClientEndpoint::new(ClientSettings::default())?, upstreams })
+        let connection = ConnectionSettings { idle_timeout: limit::UPSTREAM_IDLE, ..ConnectionSettings::default() };
+        let settings = ClientSettings { connection, ..ClientSettings::default() };
+        Ok(Self { client: ClientEndpoint::new(settings)?, upstreams })
     }
 
     pub(crate) fn upstreams(&self) -> &[Upstream] {

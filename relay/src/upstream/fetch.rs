@@ -2,11 +2,12 @@
 
 use std::sync::Arc;
 
-use fanout::{GroupLog, LogSettings, TrackLog};
+use fanout::{LogSettings, TrackLog};
 use moqt::{FullTrackName, Location, Parameters, RequestErrorCode};
 use transport::{FetchReader, StreamFailure};
 
 use super::ingest::FetchTarget;
+use crate::cache::CompleteGroup;
 use crate::relay::Context;
 use crate::{limit, metric};
 
@@ -25,7 +26,7 @@ pub(crate) async fn fetch_group(
     track: FullTrackName,
     group: u64,
     hops: &[u64],
-) -> Result<Arc<GroupLog>, FetchFailure> {
+) -> Result<CompleteGroup, FetchFailure> {
     let mut failure = FetchFailure::Unknown;
     for source in context.router.sources(&track) {
         let parameters = Parameters { hops: context.onward(hops), ..Parameters::default() };
@@ -41,7 +42,7 @@ pub(crate) async fn fetch_group(
     Err(failure)
 }
 
-async fn read(context: &Context, mut reader: FetchReader, group: u64) -> Result<Arc<GroupLog>, FetchFailure> {
+async fn read(context: &Context, mut reader: FetchReader, group: u64) -> Result<CompleteGroup, FetchFailure> {
     let settings = LogSettings { max_groups: 1, max_bytes: limit::FETCHED_GROUP_BYTES };
     let log = TrackLog::new(settings, context.budget.clone());
     let mut target = FetchTarget { log: &log, version: reader.version(), current: None };
@@ -59,13 +60,13 @@ async fn read(context: &Context, mut reader: FetchReader, group: u64) -> Result<
     }
     target.detach();
     // FETCH_OK says how far the answer reaches: a group that still grows upstream is not complete and is not cached.
-    let reaches = match reader.ok().await {
-        Ok(ok) => ok.end.group > group || (ok.end.group == group && ok.end.object == 0) || ok.end_of_track,
-        Err(_) => false,
-    };
+    let ok = reader.ok().await.map_err(|_| FetchFailure::Unknown)?;
+    let reaches = ok.end.group > group || (ok.end.group == group && ok.end.object == 0) || ok.end_of_track;
+    let max_age = ok.properties.max_cache_duration();
     if unknown || !reaches {
         return Err(FetchFailure::Unknown);
     }
     log.seal_group(group);
-    log.group(group).ok_or(FetchFailure::Missing)
+    let group = log.group(group).ok_or(FetchFailure::Missing)?;
+    Ok(CompleteGroup { group, max_age })
 }

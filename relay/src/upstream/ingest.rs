@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use fanout::{AppendError, HeadHold, SubgroupAppender, SubgroupMeta, TrackLog};
+use fanout::{AppendError, GroupLog, HeadHold, SubgroupAppender, SubgroupMeta, TrackLog};
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
 use moqt::{
@@ -11,7 +11,7 @@ use moqt::{
 use tokio::time::timeout;
 use transport::{FetchReader, StreamFailure, SubgroupReader, Subscription, TrackEvent};
 
-use crate::cache::GroupKey;
+use crate::cache::{CompleteGroup, GroupKey};
 use crate::relay::Context;
 use crate::track::Track;
 use crate::{limit, metric};
@@ -115,17 +115,21 @@ pub(super) async fn feed(
 
 /// Moves groups that left the live log complete into the cache.
 async fn store_completed(context: &Context, track: &Track) {
-    for group in track.log.take_completed() {
-        context.cache.insert(GroupKey { track: track.name.clone(), group: group.id() }, group).await;
-        metric::memory(context.budget.used(), context.budget.limit());
-    }
+    store(context, track, track.log.take_completed()).await;
 }
 
 /// Moves what is complete of a closed track into the cache.
 pub(super) async fn store_rest(context: &Context, track: &Track) {
     store_completed(context, track).await;
-    for group in track.log.groups_from(0).into_iter().filter(|group| group.is_complete()) {
-        context.cache.insert(GroupKey { track: track.name.clone(), group: group.id() }, group).await;
+    store(context, track, track.log.groups_from(0)).await;
+}
+
+async fn store(context: &Context, track: &Track, groups: Vec<Arc<GroupLog>>) {
+    let max_age = track.properties().max_cache_duration();
+    for group in groups.into_iter().filter(|group| group.is_complete()) {
+        let key = GroupKey { track: track.name.clone(), group: group.id() };
+        context.cache.insert(key, CompleteGroup { group, max_age }).await;
+        metric::memory(context.budget.used(), context.budget.limit());
     }
 }
 

@@ -42,6 +42,12 @@ pub(crate) fn offered(subscription: Subscription) -> (OfferedTrack, OfferHolder)
 }
 
 impl OfferedTrack {
+    /// A track whose subscription is gone.
+    #[cfg(test)]
+    pub(crate) fn unheld() -> Self {
+        Self { wanted: mpsc::channel(1).0 }
+    }
+
     /// Switches the track on and fetches the beginning of its current group. `None` after it ended.
     pub(crate) async fn start(&self, session: &Session) -> Result<Option<Started>, RequestFailure> {
         let (give, given) = oneshot::channel();

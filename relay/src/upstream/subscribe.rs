@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use moqt::{FullTrackName, Location, Parameters, Properties, PublishDoneCode, RequestErrorCode};
+use moqt::{FullTrackName, Location, Parameters, PublishDoneCode, RequestErrorCode};
 use process::Backoff;
 use transport::{FetchReader, Joined, RequestFailure, Subscription};
 
@@ -59,6 +59,7 @@ pub(crate) async fn run(context: Arc<Context>, track: Arc<Track>, hops: Vec<u64>
             // A viewer came in the last moment.
             continue;
         }
+        ingest::store_rest(&context, &track).await;
         match stop {
             Stop::Idle => {}
             Stop::Ended(status, reason) => {
@@ -67,7 +68,7 @@ pub(crate) async fn run(context: Arc<Context>, track: Arc<Track>, hops: Vec<u64>
             }
             Stop::Refused(refusal) => track.set(TrackState::Refused(refusal)),
         }
-        return ingest::store_rest(&context, &track).await;
+        return;
     }
 }
 
@@ -123,7 +124,7 @@ async fn connect(context: &Arc<Context>, name: &FullTrackName, hops: &[u64]) -> 
     for source in context.router.sources(name) {
         match join(context, name, hops, &source).await {
             Ok(Some(mut feed)) => {
-                if let Some(unknown) = unknown_mandatory(feed.subscription.get().properties()) {
+                if let Some(unknown) = feed.subscription.get().properties().unknown_mandatory(&[]) {
                     refusal = Refusal {
                         code: RequestErrorCode::UnsupportedExtension,
                         retry: None,
@@ -213,9 +214,4 @@ fn as_refusal(error: RequestFailure) -> Refusal {
             reason: format!("upstream failed: {other}"),
         },
     }
-}
-
-/// The first mandatory track property (draft-18 section 2.5.1) that this relay does not know; it knows none.
-fn unknown_mandatory(properties: &Properties) -> Option<u64> {
-    properties.iter().map(|property| property.id).find(|id| (0x4000..=0x7FFF).contains(id))
 }

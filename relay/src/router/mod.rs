@@ -239,3 +239,6 @@ impl Drop for Registration {
         self.router.withdraw(self.id, &self.what);
     }
 }
+
+#[cfg(test)]
+mod tests;
