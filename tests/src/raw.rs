@@ -13,7 +13,7 @@ use transport::{
     TrustSettings, read_chunk, write_all,
 };
 
-use crate::system::within;
+use crate::system::{PATIENCE, within};
 
 /// One connection, without a session on this side.
 #[derive(Debug)]
@@ -162,24 +162,17 @@ impl Raw {
         request
     }
 
-    /// How the relay ended the connection: its code and words.
-    ///
-    /// # Panics
-    /// It did not, or not in time.
-    pub async fn closed(&self) -> (u64, String) {
-        match within(self.connection.closed()).await {
-            ConnectionError::Closed { code, reason } => (code, reason),
-            other => panic!("expected a close, got {other:?}"),
-        }
-    }
-
     /// Waits for a close with this code.
     ///
     /// # Panics
-    /// It does not come, or another one.
+    /// It does not come in time, or another one does.
     pub async fn closes(&self, code: u64, what: &str) {
-        let (got, reason) = self.closed().await;
-        assert_eq!(got, code, "{what}: closed with {got:#x}: {reason}");
+        match tokio::time::timeout(PATIENCE, self.connection.closed()).await {
+            Ok(ConnectionError::Closed { code: got, reason }) => {
+                assert_eq!(got, code, "{what}: closed with {got:#x}: {reason}");
+            }
+            other => panic!("{what}: expected a close with {code:#x}, got {other:?}"),
+        }
     }
 
     /// Whether the session answers requests still.

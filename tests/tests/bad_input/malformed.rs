@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use moqt::{
-    Encode, FullTrackName, GoAway, Location, Message, Namespace, Parameters, Properties, Publish, RequestId,
-    TrackAlias, TrackName, UniStreamHeader, Version,
+    FullTrackName, GoAway, Message, Namespace, Parameters, Properties, Publish, RequestId, TrackAlias, TrackName,
+    UniStreamHeader, Version,
 };
 use tests::raw::{Raw, data_header, encode, hex, message, subscribe};
 use transport::{CANCELLED, ReadError, stopped, write_all};
@@ -273,8 +273,6 @@ async fn data_for_requests_that_do_not_exist_is_stopped() {
     assert_eq!(within(stopped(&mut *fetch)).await, Some(CANCELLED));
     let mut subgroup = raw.uni(hex("30630105")).await;
     assert_eq!(within(stopped(&mut *subgroup)).await, Some(CANCELLED));
-    let mut message = BytesMut::new();
-    Location::new(0, 0).encode(&mut message, Version::Draft18).unwrap();
     raw.lives("streams for nobody").await;
     arena.undisturbed().await;
 }

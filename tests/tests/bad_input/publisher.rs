@@ -1,5 +1,7 @@
 //! C.2, rows 25 and 29 to 41: publishers that answer badly. Their session ends and nobody else's.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
+
 use bytes::Bytes;
 use moqt::{
     FetchOk, FullTrackName, Location, Message, Namespace, Parameters, Properties, ReasonPhrase, Redirect, RequestError,
@@ -11,7 +13,7 @@ use transport::RequestFailure;
 
 use super::arena::{Arena, PROTOCOL_VIOLATION};
 
-/// A raw publisher of `bad--x` that the relay has asked for it, because a viewer asked the relay.
+/// A raw publisher of a track `x` that the relay has asked for it, because a viewer asked the relay.
 struct Stage {
     raw: Raw,
     viewer: Viewer,
@@ -24,11 +26,15 @@ struct Stage {
 
 impl Stage {
     async fn new(arena: &Arena) -> Self {
+        // A name of its own: what an earlier publisher sent stays with the relay for a while.
+        static STAGES: AtomicUsize = AtomicUsize::new(0);
+        let name = format!("bad{}", STAGES.fetch_add(1, Ordering::Relaxed));
         let mut raw = arena.raw().await;
-        let announcement = raw.announce(namespace("bad")).await;
+        let announcement = raw.announce(namespace(&name)).await;
         let viewer = Viewer::over_quic(arena.address()).await;
         let session = viewer.session.clone();
-        let watching = tokio::spawn(async move { session.subscribe(track("bad--x"), Parameters::default()).await });
+        let watching =
+            tokio::spawn(async move { session.subscribe(track(&format!("{name}--x")), Parameters::default()).await });
         let (mut subscribe, mut fetch) = (None, None);
         while subscribe.is_none() || fetch.is_none() {
             match raw.accept().await {
@@ -134,11 +140,10 @@ async fn c32_and_c41_resets_and_unknown_codes_are_harmless() {
     stage.raw.lives("an unknown request error").await;
     stage.survives("an unknown request error");
 
-    let (mut stage, mut subscription) = Stage::established(&arena, None).await;
+    let (mut stage, _subscription) = Stage::established(&arena, None).await;
     stage.subscribe.write(message(0x0B, &[0x80, 0x9D, 0, 0])).await;
-    let event = within(subscription.next()).await;
     stage.raw.lives("an unknown PUBLISH_DONE code").await;
-    stage.survives(&format!("{event:?}"));
+    stage.survives("an unknown PUBLISH_DONE code");
     arena.undisturbed().await;
 }
 

@@ -197,7 +197,7 @@ async fn a_relay_that_leaves_ends_sessions_that_do_not() {
     raw.lives("before").await;
     let start = Instant::now();
     relay.shutdown.begin();
-    raw.closed().await;
+    raw.closes(0x0, "the drain time is over").await;
     relay.stopped().await;
     assert!(start.elapsed() < Duration::from_secs(6), "{:?}", start.elapsed());
 }
