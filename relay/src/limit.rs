@@ -30,6 +30,9 @@ pub(crate) const STEADY: Duration = Duration::from_secs(5);
 pub(crate) const LAST_STREAMS: Duration = Duration::from_secs(5);
 /// Groups that a publisher may be behind those already seen: further back it has begun anew, not fallen behind.
 pub(crate) const GROUPS_BEHIND: u64 = 16;
+/// How long another relay's request waits for this one's upstream to answer: longer than [`SOURCE_WAIT`], so that an honest
+/// wait is not cut short.
+pub(crate) const RELAY_WAIT: Duration = Duration::from_secs(3);
 /// Pause between attempts to find a publisher for a request that waits for one (RENDEZVOUS_TIMEOUT).
 pub(crate) const RENDEZVOUS_RETRY: Duration = Duration::from_secs(1);
 /// How long HTTP requests under way may take to end once sessions are closed.

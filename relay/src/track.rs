@@ -113,8 +113,9 @@ impl Registry {
         hops: &[u64],
     ) -> Result<Viewing, RegistryFull> {
         let mut tracks = self.lock();
+        let from_relay = !hops.is_empty();
         if let Some(track) = tracks.get(name) {
-            return Ok(Viewing::new(track.clone()));
+            return Ok(Viewing::new(track.clone(), from_relay));
         }
         if tracks.len() >= context.settings.limit.tracks {
             return Err(RegistryFull);
@@ -122,7 +123,7 @@ impl Registry {
         let track = Arc::new(Track::new(name.clone(), context.new_log()));
         tracks.insert(name.clone(), track.clone());
         metric::tracks(tracks.len());
-        let viewing = Viewing::new(track.clone());
+        let viewing = Viewing::new(track.clone(), from_relay);
         context.spawn(upstream::run(context.clone(), track, hops.to_vec()));
         Ok(viewing)
     }
@@ -145,19 +146,29 @@ impl Registry {
 #[derive(Debug)]
 pub(crate) struct Viewing {
     pub(crate) track: Arc<Track>,
+    /// Another relay waits for the answer.
+    from_relay: bool,
 }
 
 impl Viewing {
-    fn new(track: Arc<Track>) -> Self {
+    fn new(track: Arc<Track>, from_relay: bool) -> Self {
         track.viewers.send_modify(|count| *count += 1);
-        Self { track }
+        Self { track, from_relay }
     }
 
     /// Waits for the upstream's answer: the track's properties, or why it cannot be had.
+    ///
+    /// Relays do not wait for one another for long: two that open the same track of each other at the same time would wait
+    /// in a circle.
     pub(crate) async fn ready(&self) -> Result<Properties, Refusal> {
         let mut state = self.track.state.subscribe();
-        let state = state.wait_for(|state| !matches!(state, TrackState::Opening)).await.map(|state| state.clone());
-        match state {
+        let patience = if self.from_relay { limit::RELAY_WAIT } else { Duration::MAX };
+        let answered = state.wait_for(|state| !matches!(state, TrackState::Opening));
+        let Ok(answered) = tokio::time::timeout(patience, answered).await else {
+            let reason = "no answer from upstream yet".to_owned();
+            return Err(Refusal { code: RequestErrorCode::Timeout, retry: Some(limit::SOURCE_WAIT), reason });
+        };
+        match answered.map(|state| state.clone()) {
             Ok(TrackState::Live(properties)) => Ok(properties),
             Ok(TrackState::Refused(refusal)) => Err(refusal),
             Ok(TrackState::Ended(status)) => Err(Refusal {
@@ -235,14 +246,14 @@ mod tests {
         let waiting = track.clone();
         let idle = tokio::spawn(async move { waiting.idle(linger).await });
         let pass = async |seconds| tokio::time::sleep(Duration::from_secs(seconds)).await;
-        let first = Viewing::new(track.clone());
+        let first = Viewing::new(track.clone(), false);
         pass(60).await;
-        let second = Viewing::new(track.clone());
+        let second = Viewing::new(track.clone(), false);
         drop(first);
         pass(60).await;
         drop(second);
         pass(4).await;
-        let third = Viewing::new(track.clone());
+        let third = Viewing::new(track.clone(), false);
         pass(60).await;
         assert!(!idle.is_finished());
         drop(third);

@@ -158,6 +158,53 @@ async fn relays_in_a_circle_refuse_quickly() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn relays_in_a_circle_that_open_the_same_track_at_once_do_not_wait_for_each_other_for_ever() {
+    let addresses = [free_port(), free_port()];
+    let mut relays = Vec::new();
+    for (own, above) in [(0, 1), (1, 0)] {
+        let upstream = vec![upstream(addresses[above])];
+        relays.push(RunningRelay::start(RelaySettings { listen: vec![addresses[own]], upstream, ..settings() }).await);
+    }
+    for relay in &relays {
+        until("the relay is ready", async || http_get(relay.http, "/readyz").await.status == 200).await;
+    }
+    let viewers = [Viewer::over_quic(addresses[0]).await, Viewer::over_quic(addresses[1]).await];
+    let (name, asked) = (track(TRACK), Instant::now());
+    let (first, second) = tokio::join!(viewers[0].join(&name, 0), viewers[1].join(&name, 0));
+    assert!(first.is_err() && second.is_err());
+    assert!(asked.elapsed() < Duration::from_secs(6), "{:?}", asked.elapsed());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_relay_that_leaves_feeds_the_relays_below_to_the_last() {
+    let publisher = Publisher::default();
+    let track = publisher.track(TRACK);
+    track.groups([1], 2);
+    let source = publisher.listen().await;
+    let above = vec![upstream(source.address)];
+    let upper = RunningRelay::start(RelaySettings { upstream: above.clone(), drain_ms: 1000, ..settings() }).await;
+    let address = upper.address;
+    let lower = RunningRelay::below(&[address]).await;
+    let mut viewers = watching(lower.address, 2).await;
+    for (_, frames) in &mut viewers {
+        frames.up_to(at(1, 1)).await;
+    }
+    upper.shutdown.begin();
+    until("the lower relay knows", async || http_get(lower.http, "/readyz").await.status == 503).await;
+    track.groups([2], 2);
+    for (_, frames) in &mut viewers {
+        assert_eq!(frames.up_to(at(2, 1)).await, [at(2, 0), at(2, 1)], "while the upper relay drains");
+    }
+    upper.stopped().await;
+    let _upper = RunningRelay::start(RelaySettings { listen: vec![address], upstream: above, ..settings() }).await;
+    until("the lower relay is back", async || http_get(lower.http, "/readyz").await.status == 200).await;
+    track.groups([3], 2);
+    for (_, frames) in &mut viewers {
+        assert_eq!(frames.up_to(at(3, 1)).await, [at(3, 0), at(3, 1)]);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_viewer_that_never_reads_costs_only_itself() {
     let publisher = Publisher::default();
     let track = publisher.track(TRACK);

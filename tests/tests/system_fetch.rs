@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use bytes::Bytes;
-use moqt::{FullTrackName, Location, Parameters, RequestErrorCode};
+use moqt::{FullTrackName, Location, Pair, PairValue, Parameters, Properties, RequestErrorCode, property};
 use relay::RelaySettings;
 use tests::system::{
     Arrival, Listening, PublishedTrack, Publisher, RunningRelay, Viewer, at, metric, payload, settings, until,
@@ -99,6 +99,24 @@ async fn concurrent_misses_are_one_upstream_fetch_and_later_ones_none() {
     let (found, _) = viewer.fetch(track.name(), at(12, 1), at(12, 3)).await.unwrap();
     assert_eq!(found.keys().copied().collect::<Vec<_>>(), [at(12, 1), at(12, 2)]);
     assert_eq!(track.fetches().len(), 1, "from the cache");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_publisher_s_cache_duration_is_kept() {
+    let publisher = Publisher::default();
+    let brief = Pair { id: property::MAX_CACHE_DURATION, value: PairValue::Int(300) };
+    let track = publisher.track_with(TRACK, Properties::from_pairs([brief]).unwrap());
+    track.groups([1, 2], 4);
+    let source = publisher.listen().await;
+    let relay = RunningRelay::below(&[source.address]).await;
+    let viewer = Viewer::over_quic(relay.address).await;
+    let _live = viewer.join(track.name(), 0).await.unwrap();
+    for (pause, asked) in [(0, 1), (0, 1), (400, 2)] {
+        tokio::time::sleep(Duration::from_millis(pause)).await;
+        let (found, unknown) = viewer.fetch(track.name(), whole(1), whole(1)).await.unwrap();
+        assert_eq!((found.len(), unknown.len()), (4, 0));
+        assert_eq!(track.fetches().len(), asked, "after another {pause} ms");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -1,8 +1,5 @@
-//! The HTTP edge of a relay, and a whole broadcast from the origin through it.
+//! The HTTP edge of a relay.
 
-use std::net::{Ipv4Addr, SocketAddr};
-
-use moqt::Parameters;
 use tests::system::{Publisher, RunningRelay, Viewer, at, http_get, payload, settings, until};
 
 const TRACK: &str = "live-demo--video0";
@@ -82,55 +79,4 @@ async fn what_is_not_there_is_404_and_what_cannot_be_is_400() {
         let answer = http_get(relay.http, path).await;
         assert_eq!(answer.status, status, "{path}: {}", answer.text());
     }
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_broadcast_passes_from_the_origin_through_two_relays() {
-    let settings =
-        origin::Settings { listen: vec![SocketAddr::from((Ipv4Addr::LOCALHOST, 0))], ..origin::Settings::default() };
-    let origin = origin::Origin::load(settings).await.unwrap();
-    let address = origin.addresses()[0];
-    let shutdown = process::Shutdown::new(std::time::Duration::from_secs(1));
-    let running = tokio::spawn(origin.run(shutdown.clone()));
-    let relays = tests::system::chain(address, 2).await;
-    let direct = Viewer::over_quic(address).await;
-    let viewer = Viewer::over_quic(relays[1].address).await;
-    let catalog = tests::system::track("live-demo--catalog");
-    let read = async |viewer: &Viewer| {
-        let subscribed = viewer.session.subscribe(catalog.clone(), Parameters::default()).await;
-        let mut frames = tests::system::Frames::new(&catalog, subscribed.ok()?, None);
-        match frames.next().await {
-            tests::system::Arrival::Frame(place, bytes) => Some((place, bytes)),
-            _ => None,
-        }
-    };
-    // The source may not have told its tracks yet.
-    let mut published = None;
-    until("the catalog", async || {
-        published = read(&direct).await;
-        published.is_some()
-    })
-    .await;
-    assert_eq!(read(&viewer).await, published);
-    let video = tests::system::track("live-demo--video0");
-    let mut near = direct.join(&video, 0).await.unwrap();
-    let mut far = viewer.join(&video, 0).await.unwrap();
-    let (mut at_origin, mut at_viewer) = (std::collections::BTreeMap::new(), Vec::new());
-    while at_viewer.len() < 60 {
-        if let tests::system::Arrival::Frame(place, bytes) = far.next().await {
-            at_viewer.push((place, bytes));
-        }
-    }
-    let newest = at_viewer.iter().map(|(place, _)| *place).max().unwrap();
-    while at_origin.last_key_value().is_none_or(|(place, _)| *place < newest) {
-        if let tests::system::Arrival::Frame(place, bytes) = near.next().await {
-            at_origin.insert(place, bytes);
-        }
-    }
-    assert_eq!(at_viewer[0].0.object, 0, "begins with a group's first frame");
-    for (place, bytes) in &at_viewer {
-        assert_eq!(at_origin.get(place), Some(bytes), "{place:?}");
-    }
-    shutdown.abort();
-    tests::system::within(running).await.unwrap();
 }

@@ -1,9 +1,15 @@
 //! Tuning in: the first frame, every hop, every nth viewer, one upstream subscription.
 
-use moqt::{Filter, Parameters, RequestErrorCode};
+use fanout::SubgroupMeta;
+use moqt::{
+    Datagram, DatagramBody, Filter, ObjectHeader, ObjectStatus, Pair, PairValue, Parameters, Properties,
+    RequestErrorCode, SubgroupId, property,
+};
 use relay::RelaySettings;
-use tests::system::{Arrival, Carrier, Publisher, RunningRelay, Viewer, at, chain, settings, upstream};
-use transport::RequestFailure;
+use tests::system::{
+    Arrival, Carrier, Publisher, RunningRelay, Viewer, at, chain, payload, settings, upstream, within,
+};
+use transport::{RequestFailure, TrackEvent};
 
 const TRACK: &str = "live-demo--video0";
 
@@ -189,4 +195,81 @@ async fn the_track_s_end_reaches_viewers_behind_the_last_frame() {
     track.end();
     assert_eq!(frames.up_to(at(1, 3)).await, [at(1, 1), at(1, 2), at(1, 3)]);
     assert_eq!(frames.end().await, Arrival::Done(moqt::PublishDoneCode::TrackEnded));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn subgroups_priorities_and_properties_pass_as_they_were_published() {
+    let publisher = Publisher::default();
+    let track = publisher.track(TRACK);
+    let timestamp = |ticks| Pair { id: property::TIMESTAMP, value: PairValue::Int(ticks) };
+    let properties = |object| Properties::from_pairs([timestamp(object * 3000)]).unwrap();
+    let meta = |priority| SubgroupMeta {
+        version: moqt::Version::Draft18,
+        priority: Some(priority),
+        has_properties: true,
+        first_object: true,
+        end_of_group: false,
+    };
+    let mut layers = [0, 1].map(|layer| track.log().subgroup(5, layer, meta(10 + layer as u8)).unwrap());
+    let mut publish = |object: u64| {
+        let bytes = payload(track.name(), at(5, object), 3000);
+        let header = ObjectHeader {
+            object_id: object,
+            properties: properties(object),
+            payload_len: bytes.len() as u64,
+            status: ObjectStatus::Normal,
+        };
+        layers[object as usize % 2].object(&header, bytes).unwrap();
+    };
+    (0..6).for_each(&mut publish);
+    let source = publisher.listen().await;
+    let relays = chain(source.address, 2).await;
+    for relay in &relays {
+        let viewer = Viewer::over_quic(relay.address).await;
+        let name = track.name().clone();
+        let mut subscription = within(viewer.session.subscribe(name, Parameters::default())).await.unwrap();
+        for _ in 0..2 {
+            let TrackEvent::Subgroup(mut reader) = within(subscription.next()).await else { panic!("no stream") };
+            let header = *reader.header();
+            let layer = u64::from(header.subgroup != SubgroupId::Zero);
+            assert_eq!(header.priority, Some(10 + layer as u8));
+            for object in (0..6).filter(|object| object % 2 == layer) {
+                let found = within(reader.next_object(1 << 20)).await.unwrap().unwrap();
+                assert_eq!((found.header.object_id, found.header.properties), (object, properties(object)));
+                assert_eq!(found.payload, payload(track.name(), at(5, object), 3000));
+            }
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn datagrams_pass_and_late_viewers_get_those_of_the_current_group() {
+    let publisher = Publisher::default();
+    let track = publisher.track(TRACK);
+    let publish = |object| {
+        let place = at(3, object);
+        track.log().datagram(Datagram {
+            track_alias: moqt::TrackAlias(0),
+            group: 3,
+            object_id: object,
+            priority: None,
+            properties: Properties::default(),
+            end_of_group: false,
+            body: DatagramBody::Payload(payload(track.name(), place, 500)),
+        })
+    };
+    publish(0).unwrap();
+    let source = publisher.listen().await;
+    let relays = chain(source.address, 2).await;
+    let mut viewers = Vec::new();
+    for _ in 0..2 {
+        let viewer = Viewer::over_quic(relays[1].address).await;
+        let mut frames = viewer.join(track.name(), 0).await.unwrap();
+        assert_eq!(frames.frame().await, at(3, 0));
+        viewers.push((viewer, frames));
+    }
+    publish(1).unwrap();
+    for (_, frames) in &mut viewers {
+        assert_eq!(frames.frame().await, at(3, 1));
+    }
 }

@@ -297,6 +297,7 @@ impl GroupLog {
         if let Some(datagram) = datagram
             && best.as_ref().is_none_or(|(id, ..)| datagram.object_id < *id)
         {
+            let gap_known = datagram.object_id == from || gap_known;
             return Some(NextObject::Datagram { datagram: Box::new(datagram.clone()), gap_known });
         }
         let may_grow = state.dropped.is_none() && !state.closed && !state.sealed;

@@ -218,6 +218,11 @@ impl PublishedTrack {
         }
     }
 
+    /// Where the track's objects are: for what has no helper here.
+    pub fn log(&self) -> &TrackLog {
+        &self.log
+    }
+
     /// The track's full name.
     pub fn name(&self) -> &FullTrackName {
         &self.name
