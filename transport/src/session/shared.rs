@@ -290,7 +290,8 @@ impl Shared {
     /// Requests of either side that are alive or whose handles are.
     pub(crate) fn live_requests(&self) -> usize {
         let state = self.lock();
-        state.slots.len().max(state.machine.live_requests())
+        let alive = if self.has_ended() { 0 } else { state.machine.live_requests() };
+        alive.max(state.slots.len())
     }
 
     /// Answers a request of the peer. An answer that cannot be given becomes a refusal: the peer must not wait for ever.

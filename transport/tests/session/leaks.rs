@@ -1,5 +1,6 @@
 //! Many requests at once and in a row: bounded, refused in words, and gone when they are over.
 
+use bytes::Bytes;
 use futures_util::future::join_all;
 use moqt::{Message, Parameters, Properties, RequestErrorCode};
 use transport::loopback::LoopbackSettings;
@@ -7,7 +8,7 @@ use transport::{ReadError, RequestFailure, SessionSettings, SubscriptionEvent};
 
 use tokio::time::sleep;
 
-use super::pair::{MS, SECOND, fields, idle, net, net_with, next_subscribe, rough, soon, track};
+use super::pair::{MS, Net, SECOND, fields, idle, net, net_with, next_subscribe, rough, soon, track};
 use super::raw::{Raw, encode, subscribe};
 
 #[tokio::test(start_paused = true)]
@@ -151,4 +152,88 @@ async fn requests_wait_for_streams_and_can_be_given_up_there() {
     let (answer, ()) = tokio::join!(net.client.subscribe(track("b"), Parameters::default()), serve);
     assert!(matches!(answer, Err(RequestFailure::Refused(_))));
     idle(&[&net.client, &net.server]).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_session_whose_handles_are_gone_refuses_requests() {
+    let net = net();
+    let Net { client, server, .. } = net;
+    drop(server);
+    let refused = client.subscribe(track("a"), Parameters::default()).await;
+    assert!(matches!(refused, Err(RequestFailure::Refused(error)) if error.code == RequestErrorCode::NotSupported));
+    idle(&[&client]).await;
+    assert!(!client.is_closed());
+}
+
+/// Valid messages and stream headers with a few bytes changed, in pieces.
+fn mutated(random: &mut impl FnMut(u64) -> u64) -> (bool, Vec<Bytes>) {
+    let valid = [
+        (true, encode(&subscribe(0, "a"))),
+        (true, encode(&subscribe(2, "b"))),
+        (true, Bytes::from_static(&[0x02, 0, 2, 4, 0])),
+        (false, Bytes::from_static(&[0x30, 5, 9, 0, 5, b'a', b'b', b'c'])),
+        (false, Bytes::from_static(&[0x05, 0x12, 0x1C, 0, 0, 1, b'a'])),
+        (false, Bytes::from_static(&[0xAF, 0x00, 0, 0])),
+    ];
+    let (request, bytes) = &valid[random(valid.len() as u64) as usize];
+    let mut bytes = bytes.to_vec();
+    for _ in 0..random(4) {
+        let at = random(bytes.len() as u64) as usize;
+        bytes[at] = random(256) as u8;
+    }
+    let cut = random(bytes.len() as u64 + 1) as usize;
+    let rest = bytes.split_off(cut);
+    (*request, vec![bytes.into(), rest.into()])
+}
+
+#[tokio::test(start_paused = true)]
+async fn changed_bytes_never_hang_or_leak() {
+    let (mut closed, mut survived) = (0, 0);
+    for seed in 1..400_u64 {
+        let mut state = seed.wrapping_mul(0x9E37_79B9_7F4A_7C15);
+        let mut random = |below: u64| {
+            state ^= state << 13;
+            state ^= state >> 7;
+            state ^= state << 17;
+            state % below
+        };
+        let raw = Raw::client().await;
+        let session = raw.session.clone();
+        let mut tasks = tokio::task::JoinSet::new();
+        tasks.spawn(async move { while session.next_request().await.is_some() {} });
+        for _ in 0..random(5) {
+            let (request, pieces) = mutated(&mut random);
+            let opened = async {
+                match request {
+                    true => raw.connection.open_bidi().await.map(|(send, recv)| (send, Some(recv))),
+                    false => raw.connection.open_uni().await.map(|send| (send, None)),
+                }
+            };
+            let Ok((mut send, _recv)) = soon(opened).await else { break };
+            for piece in pieces {
+                let _ = soon(transport::write_all(&mut *send, piece)).await;
+                sleep(MS * random(3) as u32).await;
+            }
+            match random(3) {
+                0 => {
+                    let _ = send.finish();
+                }
+                1 => send.reset(random(20)),
+                _ => {}
+            }
+        }
+        sleep(30 * SECOND).await;
+        match raw.session.is_closed() {
+            true => closed += 1,
+            false => {
+                survived += 1;
+                assert_eq!(raw.session.live_requests(), 0, "seed {seed}");
+            }
+        }
+        raw.connection.close(0, "");
+        soon(raw.session.closed()).await;
+        soon(tasks.join_all()).await;
+        assert_eq!(raw.session.live_requests(), 0, "seed {seed}");
+    }
+    assert!(closed > 50 && survived > 20, "{closed} closed, {survived} survived");
 }
