@@ -9,6 +9,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
+use certs::{CertificateSettings, CertificateStore};
 use media::{
     Catalog, CatalogTrack, Frame, Packaging, TrackDescription, TrackInfo, TrackKind, encode_legacy, package_cmaf,
 };
@@ -16,10 +17,6 @@ use moqt::{
     FetchObjectHeader, Location, Namespace, ObjectHeader, ObjectStatus, Pair, Parameters, Properties, PublishDoneCode,
     RequestErrorCode, SessionErrorCode, StreamErrorCode, encode_object_header, property,
 };
-use rcgen::{CertifiedKey, generate_simple_self_signed};
-use rustls::pki_types::PrivateKeyDer;
-use rustls::sign::SingleCertAndKey;
-use sha2::{Digest, Sha256};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep_until};
 use transport::{
@@ -97,15 +94,11 @@ impl Publisher {
 
     /// `begin` lets two publishers show the same broadcast.
     pub(crate) async fn start_at(script: Script, begin: Instant) -> Self {
-        let names = ["localhost", "127.0.0.1"].map(String::from);
-        let CertifiedKey { cert, signing_key } = generate_simple_self_signed(names).unwrap();
-        let key = PrivateKeyDer::Pkcs8(signing_key.serialize_der().into());
-        let provider = rustls::crypto::ring::default_provider();
-        let certified = rustls::sign::CertifiedKey::from_der(vec![cert.der().clone()], key, &provider).unwrap();
-        let hash = Sha256::digest(cert.der()).iter().map(|byte| format!("{byte:02x}")).collect();
+        let (certificates, _) = CertificateStore::load(&CertificateSettings::default()).unwrap();
+        let hash = certs::hash_to_hex(&certificates.hashes()[0]);
         let settings =
             EndpointSettings { addresses: vec!["127.0.0.1:0".parse().unwrap()], ..EndpointSettings::default() };
-        let server = ServerEndpoint::bind(settings, Arc::new(SingleCertAndKey::from(certified)), None).unwrap();
+        let server = ServerEndpoint::bind(settings, certificates, None).unwrap();
         let port = server.local_addresses()[0].port();
         let kind = TrackKind::Video { width: 320, height: 180, framerate: Some(50.0) };
         let video = describe(1, kind, "vp09.00.10.08");
