@@ -112,3 +112,38 @@ async fn a_viewer_that_never_reads_holds_up_nobody() {
     arena.undisturbed().await;
     raw.stays("a viewer that does not read").await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn random_bytes_on_every_kind_of_stream_disturb_nobody() {
+    let mut arena = Arena::new().await;
+    let mut state = 0x2545_F491_4F6C_DD1D_u64;
+    println!("seed {state:#x}");
+    let mut random = move |below: usize| {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        usize::try_from(state >> 1).unwrap() % below
+    };
+    for round in 0..60 {
+        let mut raw = arena.raw().await;
+        let mut garbage: Vec<u8> = (0..1 + random(3000)).map(|_| u8::try_from(random(256)).unwrap()).collect();
+        // Half of them begin like something that is known.
+        if random(2) == 0 {
+            garbage[0] = [0x03, 0x16, 0x0D, 0x1D, 0x06, 0x30, 0x31, 0x05, 0x10][random(9)];
+        }
+        match round % 4 {
+            0 => raw.write_control(garbage.into()).await,
+            1 => drop(raw.request(garbage.into()).await.send.finish()),
+            2 => drop(raw.uni(garbage.into()).await.finish()),
+            _ => {
+                garbage.truncate(1000);
+                drop(raw.connection.send_datagram(garbage.into()));
+            }
+        }
+        if round % 10 == 0 {
+            arena.undisturbed().await;
+        }
+    }
+    arena.undisturbed().await;
+    arena.raw().await.lives("after random bytes").await;
+}
