@@ -90,7 +90,7 @@ async fn requests_nobody_takes_are_refused_beyond_the_queue() {
     let client = session(
         &mut tasks,
         near,
-        SessionSettings { request_timeout: std::time::Duration::from_secs(1), ..SessionSettings::default() },
+        SessionSettings { request_timeout: std::time::Duration::from_secs(4), ..SessionSettings::default() },
     );
     let server = session(&mut tasks, far, SessionSettings::default());
     let asked = (0..400).map(|n| client.subscribe(track(&format!("t{n}")), Parameters::default()));
