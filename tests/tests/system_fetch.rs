@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use bytes::Bytes;
-use moqt::{FullTrackName, Location, Pair, PairValue, Parameters, Properties, RequestErrorCode, property};
+use moqt::{FetchItem, FullTrackName, Location, Pair, PairValue, Parameters, Properties, RequestErrorCode, property};
 use relay::RelaySettings;
 use tests::system::{
     Arrival, Listening, PublishedTrack, Publisher, RunningRelay, Viewer, at, metric, payload, settings, until,
@@ -99,6 +99,29 @@ async fn concurrent_misses_are_one_upstream_fetch_and_later_ones_none() {
     let (found, _) = viewer.fetch(track.name(), at(12, 1), at(12, 3)).await.unwrap();
     assert_eq!(found.keys().copied().collect::<Vec<_>>(), [at(12, 1), at(12, 2)]);
     assert_eq!(track.fetches().len(), 1, "from the cache");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_does_not_come_in_the_fill_time_is_unknown() {
+    let scene = scene().await;
+    let (track, viewer) = (&scene.track, &scene.viewer);
+    let _live = viewer.join(track.name(), 0).await.unwrap();
+    viewer.fetch(track.name(), whole(12), whole(12)).await.unwrap();
+    track.shut_gate();
+    let brief = Parameters { fill_timeout: Some(Duration::from_millis(100)), ..Parameters::default() };
+    let mut reader = viewer.session.fetch(track.name().clone(), whole(11), whole(12), brief).unwrap();
+    let mut unknown = Vec::new();
+    let mut found = Vec::new();
+    while let Some(item) = within(reader.next()).await.unwrap() {
+        match item {
+            FetchItem::Header { header, .. } => found.push(header.location),
+            FetchItem::EndOfRange { location, known } => unknown.push((location.group, known)),
+            FetchItem::Payload(_) | FetchItem::End => {}
+        }
+    }
+    assert_eq!(unknown, [(11, false)]);
+    assert_eq!(found, [at(12, 0), at(12, 1), at(12, 2), at(12, 3)], "what is cached comes all the same");
+    track.open_gate();
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -129,7 +129,11 @@ pub(crate) struct TrackGroups {
 impl TrackGroups {
     /// The group, if the live log has it, or is about to have it from the joining FETCH.
     async fn live_group(&self, id: u64) -> Option<Arc<GroupLog>> {
-        let log = &self.track.as_ref()?.log;
+        let track = self.track.as_ref()?;
+        let log = &track.log;
+        if track.largest().is_none_or(|largest| largest.group != id) {
+            return log.group(id);
+        }
         let arriving = async {
             tokio::select! {
                 biased;
