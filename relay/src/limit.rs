@@ -18,6 +18,8 @@ pub(crate) const HEAD_WAIT: Duration = Duration::from_secs(3);
 pub(crate) const BACKOFF_FIRST: Duration = Duration::from_millis(50);
 /// Longest pause between attempts to reach an upstream.
 pub(crate) const BACKOFF_MOST: Duration = Duration::from_secs(5);
+/// How long an upstream that said GOAWAY may go on sending before the relay leaves it by itself.
+pub(crate) const LEAVING_UPSTREAM: Duration = Duration::from_secs(30);
 /// Pause before the upstream's namespaces are asked for again.
 pub(crate) const MIRROR_RETRY: Duration = Duration::from_secs(2);
 /// Most relays a request may pass (each adds its id): deeper trees serve a million viewers with far fewer.
@@ -47,3 +49,5 @@ pub(crate) const DRAIN_POLL: Duration = Duration::from_millis(20);
 pub(crate) const HTTP_CHUNKS: usize = 16;
 /// Silence after which an upstream is given up and dialed again: viewers wait for it. Pings go out three times as often.
 pub(crate) const UPSTREAM_IDLE: Duration = Duration::from_secs(3);
+/// How often a session's path is looked at for metrics: rare enough to cost nothing with thousands of sessions.
+pub(crate) const PATH_LOOK_INTERVAL: Duration = Duration::from_secs(5);

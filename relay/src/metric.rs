@@ -26,9 +26,9 @@
 //! | `efir_relay_cache_lookups_total` `{result}` | lookups | `hit` or `miss` |
 //! | `efir_relay_cache_evictions_total` `{cause}` | groups | groups that left the cache |
 //! | `efir_relay_cache_reclaimed_bytes_total` | bytes | cache bytes given up for live logs |
-//! | `efir_relay_quic_rtt_seconds` | seconds | smoothed round-trip time of a session at its end |
-//! | `efir_relay_quic_lost_packets_total`, `efir_relay_quic_sent_packets_total` | packets | of ended sessions |
-//! | `efir_relay_quic_sent_bytes_total`, `efir_relay_quic_received_bytes_total` | bytes | UDP payload of ended sessions |
+//! | `efir_relay_quic_rtt_seconds` | seconds | smoothed round-trip time of sessions, each looked at every 5 s and at its end |
+//! | `efir_relay_quic_lost_packets_total`, `efir_relay_quic_sent_packets_total` | packets | of downstream sessions |
+//! | `efir_relay_quic_sent_bytes_total`, `efir_relay_quic_received_bytes_total` | bytes | UDP payload of downstream sessions |
 //!
 //! Connections that were refused before a session began are counted by the transport: `transport_refused_total`,
 //! `transport_retried_total`, `transport_accepted_total`.
@@ -194,11 +194,22 @@ pub(crate) fn cache_reclaimed(bytes: u64) {
     counter!("efir_relay_cache_reclaimed_bytes_total").increment(bytes);
 }
 
-/// What a session's path was like, told once at its end.
-pub(crate) fn connection(stats: &ConnectionStats) {
-    histogram!("efir_relay_quic_rtt_seconds").record(stats.rtt.as_secs_f64());
-    counter!("efir_relay_quic_lost_packets_total").increment(stats.lost_packets);
-    counter!("efir_relay_quic_sent_packets_total").increment(stats.sent_packets);
-    counter!("efir_relay_quic_sent_bytes_total").increment(stats.sent_bytes);
-    counter!("efir_relay_quic_received_bytes_total").increment(stats.received_bytes);
+/// Follows one session's path: what changed since the last look goes to the counters.
+#[derive(Debug, Default)]
+pub(crate) struct PathMeter {
+    last: ConnectionStats,
+}
+
+impl PathMeter {
+    /// Takes the path's counters as of now.
+    pub(crate) fn look(&mut self, stats: ConnectionStats) {
+        let ConnectionStats { rtt, lost_packets, sent_packets, sent_bytes, received_bytes, congestion_window: _ } =
+            stats;
+        let last = std::mem::replace(&mut self.last, stats);
+        histogram!("efir_relay_quic_rtt_seconds").record(rtt.as_secs_f64());
+        counter!("efir_relay_quic_lost_packets_total").increment(lost_packets.saturating_sub(last.lost_packets));
+        counter!("efir_relay_quic_sent_packets_total").increment(sent_packets.saturating_sub(last.sent_packets));
+        counter!("efir_relay_quic_sent_bytes_total").increment(sent_bytes.saturating_sub(last.sent_bytes));
+        counter!("efir_relay_quic_received_bytes_total").increment(received_bytes.saturating_sub(last.received_bytes));
+    }
 }

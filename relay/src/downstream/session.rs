@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use moqt::{RequestErrorCode, SessionErrorCode};
 use tokio::task::JoinSet;
+use tokio::time::MissedTickBehavior;
 use transport::{Connection, IncomingRequest, Session, SessionSettings};
 
 use super::{fetch, namespace, publish, status, subscribe};
@@ -33,6 +34,9 @@ pub(crate) async fn serve(context: Arc<Context>, connection: Arc<dyn Connection>
     let _gauge = metric::SessionGauge::new(connection.info().kind);
     let mut tasks = JoinSet::new();
     let (mut draining, mut asking) = (false, true);
+    let mut path = metric::PathMeter::default();
+    let mut looks = tokio::time::interval(limit::PATH_LOOK_INTERVAL);
+    looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let end = loop {
         tokio::select! {
             biased;
@@ -46,6 +50,7 @@ pub(crate) async fn serve(context: Arc<Context>, connection: Arc<dyn Connection>
                     tracing::error!(%peer, %error, "a request's task failed");
                 }
             }
+            _ = looks.tick() => path.look(connection.stats()),
             request = session.next_request(), if asking && tasks.len() < limit::SESSION_TASKS => match request {
                 Some(request) => dispatch(&context, &session, request, &mut tasks),
                 // The driver says why.
@@ -55,7 +60,7 @@ pub(crate) async fn serve(context: Arc<Context>, connection: Arc<dyn Connection>
     };
     metric::session_ended(&end);
     tracing::debug!(%peer, %end, "session ended");
-    metric::connection(&connection.stats());
+    path.look(connection.stats());
 }
 
 fn dispatch(context: &Arc<Context>, session: &Session, request: IncomingRequest, tasks: &mut JoinSet<()>) {
