@@ -60,7 +60,7 @@ async fn use_connection(
         }
     };
     tokio::select! {
-        moved = follow(context, index, &session) => Some(moved),
+        moved = follow(context, index, &session) => moved,
         error = driver => {
             tracing::warn!(upstream = %address, %error, "upstream session ended");
             None
@@ -69,7 +69,7 @@ async fn use_connection(
 }
 
 /// Uses one upstream session until it asks to move; resolves to where. Mirrors its namespaces meanwhile.
-async fn follow(context: &Arc<Context>, index: usize, session: &Session) -> String {
+async fn follow(context: &Arc<Context>, index: usize, session: &Session) -> Option<String> {
     if session.established().await.is_err() {
         // The driver, polled beside this, tells why.
         return std::future::pending().await;
@@ -86,9 +86,10 @@ async fn follow(context: &Arc<Context>, index: usize, session: &Session) -> Stri
     if notice.uri.is_empty() {
         // It goes away and names no other place: what it still sends is taken, new requests go elsewhere.
         context.router.set_upstream(index, None);
-        return std::future::pending().await;
+        tokio::time::sleep(limit::LEAVING_UPSTREAM).await;
+        return None;
     }
-    notice.uri
+    Some(notice.uri)
 }
 
 /// Announces the upstream's namespaces here for as long as it reports them. Never returns.
