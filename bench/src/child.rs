@@ -1,11 +1,12 @@
 //! Servers as child processes.
 
 use std::ffi::OsStr;
-use std::net::UdpSocket;
+use std::net::{TcpListener, UdpSocket};
 use std::path::PathBuf;
 use std::process::Stdio;
 
-use tokio::io::{AsyncBufReadExt, BufReader};
+use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
+use tokio::net::TcpStream;
 use tokio::process::Command;
 
 /// A server of this workspace, killed when dropped.
@@ -63,10 +64,26 @@ fn binary(name: &str) -> PathBuf {
     target.join("release").join(name)
 }
 
-/// A UDP port that was free a moment ago.
+/// A port that was free on UDP and TCP a moment ago.
 ///
 /// # Errors
 /// The system has none left.
 pub fn free_port() -> std::io::Result<u16> {
-    Ok(UdpSocket::bind(("127.0.0.1", 0))?.local_addr()?.port())
+    let listener = TcpListener::bind(("127.0.0.1", 0))?;
+    let port = listener.local_addr()?.port();
+    UdpSocket::bind(("127.0.0.1", port))?;
+    Ok(port)
+}
+
+/// The value of a metric without labels, as the server on this HTTP port tells it now.
+///
+/// # Errors
+/// The server does not answer, or does not know the metric.
+pub async fn metric(http: u16, name: &str) -> std::io::Result<f64> {
+    let mut stream = TcpStream::connect(("127.0.0.1", http)).await?;
+    stream.write_all(b"GET /metrics HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n").await?;
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).await?;
+    let value = answer.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' ')?.trim().parse().ok());
+    value.ok_or_else(|| std::io::Error::other(format!("no metric {name}")))
 }

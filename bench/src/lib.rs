@@ -7,6 +7,6 @@ mod child;
 mod usage;
 mod viewer;
 
-pub use child::{Child, free_port};
+pub use child::{Child, free_port, metric};
 pub use usage::{Usage, percentile, usage};
 pub use viewer::{Failure, Viewer, Watched, demo_track};

@@ -47,6 +47,7 @@ pub(crate) fn routes(context: Arc<Context>, certificates: Arc<CertificateStore>,
 
 async fn render_metrics(State(edge): State<Edge>) -> impl IntoResponse {
     metric::memory(edge.context.budget.used(), edge.context.budget.limit());
+    edge.context.cache.report().await;
     ([(header::CONTENT_TYPE, "text/plain; version=0.0.4")], edge.metrics.render())
 }
 

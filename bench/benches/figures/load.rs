@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use bench::{Failure, Viewer, Watched, demo_track, usage};
+use bench::{Failure, Viewer, Watched, demo_track, metric, usage};
 
 use crate::scene::Scene;
 
@@ -11,7 +11,8 @@ const TIME: Duration = Duration::from_secs(60);
 
 pub(crate) async fn run() -> Result<(), Failure> {
     let scene = Scene::start(1, 5000).await?;
-    let relay = scene.relays.last().map(|(child, _)| child.id()).ok_or("no relay")?;
+    let last = scene.relays.last().ok_or("no relay")?;
+    let relay = last.process.id();
     let track = demo_track("video0")?;
     let before = usage(relay)?;
     let mut viewers = Vec::new();
@@ -28,6 +29,7 @@ pub(crate) async fn run() -> Result<(), Failure> {
     let begun = usage(relay)?;
     tokio::time::sleep(TIME - Duration::from_secs(2)).await;
     let active = usage(relay)?;
+    let upstreams = metric(last.http, "efir_relay_upstream_subscriptions").await?;
     let mut total = Watched::default();
     for task in tasks {
         let watched = task.await??;
@@ -42,6 +44,7 @@ pub(crate) async fn run() -> Result<(), Failure> {
     let gigabytes = total.bytes as f64 / 1e9;
     println!("{VIEWERS} viewers for {TIME:?}: {} frames, {gigabytes:.2} GB", total.objects);
     println!("  missing or out of order       {} frames, {} groups", total.faults, total.missing_groups);
+    println!("  upstream subscriptions        {upstreams}");
     println!("  longest gap between frames    {:.0?}", total.longest_gap);
     println!(
         "  relay CPU                     {:.1} % of a core, {:.2} CPU-s/GB",
@@ -54,5 +57,8 @@ pub(crate) async fn run() -> Result<(), Failure> {
         per_viewer(idle.rss),
         per_viewer(active.rss)
     );
+    if upstreams != 1.0 {
+        return Err("more than one upstream subscription".into());
+    }
     if total.faults + total.missing_groups > 0 { Err("frames were lost".into()) } else { Ok(()) }
 }

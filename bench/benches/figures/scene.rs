@@ -9,8 +9,16 @@ use transport::{Address, ClientEndpoint, ClientSettings};
 pub(crate) struct Scene {
     pub(crate) origin: Child,
     pub(crate) origin_port: u16,
-    pub(crate) relays: Vec<(Child, u16)>,
+    pub(crate) relays: Vec<RunningRelay>,
     pub(crate) client: ClientEndpoint,
+}
+
+/// One relay of the chain.
+pub(crate) struct RunningRelay {
+    pub(crate) process: Child,
+    port: u16,
+    /// TCP port of its metrics.
+    pub(crate) http: u16,
 }
 
 impl Scene {
@@ -22,7 +30,8 @@ impl Scene {
         let mut upstream = origin_port;
         for _ in 0..hops {
             let port = free_port()?;
-            relays.push((start_relay(port, upstream, linger_ms)?, port));
+            let http = free_port()?;
+            relays.push(RunningRelay { process: start_relay(port, http, upstream, linger_ms)?, port, http });
             upstream = port;
         }
         let scene = Self { origin, origin_port, relays, client: ClientEndpoint::new(ClientSettings::default())? };
@@ -32,7 +41,7 @@ impl Scene {
 
     /// The relay that viewers dial.
     pub(crate) fn address(&self) -> Result<Address, Failure> {
-        let port = self.relays.last().map_or(self.origin_port, |(_, port)| *port);
+        let port = self.relays.last().map_or(self.origin_port, |relay| relay.port);
         Ok(format!("moqt://127.0.0.1:{port}/").parse()?)
     }
 
@@ -57,12 +66,12 @@ pub(crate) fn start_origin(port: u16) -> std::io::Result<Child> {
 }
 
 /// A relay below `upstream`.
-pub(crate) fn start_relay(port: u16, upstream: u16, linger_ms: u64) -> std::io::Result<Child> {
+fn start_relay(port: u16, http: u16, upstream: u16, linger_ms: u64) -> std::io::Result<Child> {
     let arguments = [
         "--listen".to_owned(),
         format!("127.0.0.1:{port}"),
         "--http-port".to_owned(),
-        "0".to_owned(),
+        http.to_string(),
         "--upstream".to_owned(),
         format!("moqt://127.0.0.1:{upstream}"),
         "--linger-ms".to_owned(),

@@ -12,6 +12,9 @@ use crate::error::Failure;
 use crate::report::{print, print_json};
 use crate::target::{show_namespace, show_track};
 
+/// Characters of a text in a catalog that are shown.
+const TEXT_SHOWN: usize = 48;
+
 /// Everything `info` tells.
 #[derive(Debug, Serialize)]
 struct Facts {
@@ -132,7 +135,33 @@ fn text(facts: &Facts) -> String {
     }
     for CatalogFacts { dialect, catalog } in &facts.catalogs {
         let name = if *dialect == Dialect::Msf { "MSF" } else { "hang" };
-        text += &format!("\n{name} catalog:\n{catalog:#}\n");
+        text += &format!("\n{name} catalog:\n{:#}\n", shortened(catalog.clone()));
     }
     text
+}
+
+/// The document with long texts cut: initialization data is for machines, which take `--json`.
+fn shortened(value: Value) -> Value {
+    match value {
+        Value::String(long) if long.chars().count() > TEXT_SHOWN => {
+            let begin: String = long.chars().take(TEXT_SHOWN).collect();
+            Value::String(format!("{begin}… ({} bytes)", long.len()))
+        }
+        Value::Array(values) => values.into_iter().map(shortened).collect(),
+        Value::Object(fields) => fields.into_iter().map(|(name, value)| (name, shortened(value))).collect(),
+        other => other,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn long_texts_are_cut_wherever_they_are() {
+        let long = "é".repeat(TEXT_SHOWN + 1);
+        let catalog = serde_json::json!({"tracks": [{"name": "video0", "init": long}], "version": 1});
+        let shown = shortened(catalog).to_string();
+        assert!(shown.contains("é… (98 bytes)") && shown.contains("video0") && !shown.contains(&long), "{shown}");
+    }
 }

@@ -94,8 +94,7 @@ impl FrameCache {
     /// Keeps a complete group.
     pub(crate) async fn insert(&self, key: GroupKey, complete: CompleteGroup) {
         self.entries.insert(key, self.entry(complete)).await;
-        self.entries.run_pending_tasks().await;
-        self.report();
+        self.report().await;
     }
 
     /// The group, if it is cached; counts as a use.
@@ -124,7 +123,7 @@ impl FrameCache {
         };
         let entry = self.entries.entry(key).or_try_insert_with(load).await.map_err(|error: Arc<E>| E::clone(&error))?;
         metric::cache_lookup(false);
-        self.report();
+        self.report().await;
         Ok(self.used(entry.value()).or(loaded))
     }
 
@@ -162,7 +161,9 @@ impl FrameCache {
         self.uses.fetch_add(1, Ordering::Relaxed)
     }
 
-    fn report(&self) {
+    /// Tells the metrics what is here now; moka counts only after its pending work.
+    pub(crate) async fn report(&self) {
+        self.entries.run_pending_tasks().await;
         metric::cache_size(self.entries.weighted_size(), self.entries.entry_count());
     }
 
