@@ -1,6 +1,6 @@
 //! The HTTP edge: metrics, health, the certificate's hash, and plain GETs of groups so that curl can look inside.
 //!
-//! Served over TCP on localhost and over HTTP/3 on the relay's UDP port.
+//! Served over TCP on localhost and, but for metrics and readiness, over HTTP/3 on the relay's UDP port.
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
@@ -34,15 +34,16 @@ struct Edge {
     metrics: Metrics,
 }
 
-/// The relay's paths.
-pub(crate) fn routes(context: Arc<Context>, certificates: Arc<CertificateStore>, metrics: Metrics) -> Router {
-    Router::new()
-        .route("/metrics", get(render_metrics))
+/// The relay's paths: for everybody who reaches its UDP port, and those for its operator besides.
+pub(crate) fn routes(context: Arc<Context>, certificates: Arc<CertificateStore>, metrics: Metrics) -> (Router, Router) {
+    let edge = Edge { context, certificates, metrics };
+    let public = Router::new()
         .route("/healthz", get(async || "ok\n"))
-        .route("/readyz", get(ready))
         .route("/certificate.sha256", get(certificate_hash))
         .route("/tracks/{*path}", get(group))
-        .with_state(Edge { context, certificates, metrics })
+        .with_state(edge.clone());
+    let operator = Router::new().route("/metrics", get(render_metrics)).route("/readyz", get(ready)).with_state(edge);
+    (public.clone(), public.merge(operator))
 }
 
 async fn render_metrics(State(edge): State<Edge>) -> impl IntoResponse {
@@ -222,5 +223,23 @@ mod tests {
         assert!(GroupPath::parse("/tracks/x").unwrap_err().contains("<group>"));
         assert!(GroupPath::parse("/tracks/live/video0/newest").unwrap_err().contains("latest"));
         assert!(GroupPath::parse("/tracks/live//video0/1").unwrap_err().contains("empty field"));
+    }
+
+    #[tokio::test]
+    async fn metrics_and_readiness_are_for_the_operator_alone() {
+        let context = Context::new(crate::RelaySettings::default(), Vec::new()).unwrap();
+        let (certificates, _) = CertificateStore::load(&certs::CertificateSettings::default()).unwrap();
+        let (public, all) = routes(context, certificates, Metrics::install().unwrap());
+        let status = async |router: &Router, path: &str| {
+            let request = axum::http::Request::get(path).body(Body::empty()).unwrap();
+            tower::ServiceExt::oneshot(router.clone(), request).await.unwrap().status()
+        };
+        for path in ["/metrics", "/readyz"] {
+            assert_eq!(status(&public, path).await, StatusCode::NOT_FOUND, "{path}");
+            assert_eq!(status(&all, path).await, StatusCode::OK, "{path}");
+        }
+        for path in ["/healthz", "/certificate.sha256"] {
+            assert_eq!(status(&public, path).await, StatusCode::OK, "{path}");
+        }
     }
 }

@@ -185,7 +185,8 @@ impl Relay {
         let upstreams = upstreams(&settings, shared.upstream_trust.as_ref())?;
         let context = Context::new(settings, upstreams).map_err(LoadError::Client)?;
         let settings = &context.settings;
-        let routes = admin::routes(context.clone(), certificates.clone(), shared.metrics.clone()).merge(shared.routes);
+        let (public, all) = admin::routes(context.clone(), certificates.clone(), shared.metrics.clone());
+        let routes = all.merge(shared.routes);
         let endpoint = ServerEndpoint::bind(
             EndpointSettings {
                 addresses: settings.listen.clone(),
@@ -195,7 +196,7 @@ impl Relay {
             }
             .with_reset_secret(shared.state_directory.as_deref()),
             certificates.clone(),
-            Some(transport::HttpService::new(routes.clone())),
+            Some(transport::HttpService::new(public)),
         )?;
         let http = process::bind_localhost(settings.http_port).await;
         let listeners = http.map_err(|error| LoadError::Http { port: settings.http_port, error })?;

@@ -122,7 +122,7 @@ impl Standalone {
     }
 }
 
-/// What the HTTP edge's front page says.
+/// What the front page says, over TCP.
 const GUIDE: &str = "\
 Efir: live video over QUIC
 
