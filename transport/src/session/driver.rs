@@ -22,6 +22,7 @@ use crate::connection::{
     BidiStream, BoxFuture, ConnectionError, ReadError, RecvStream, SendStream, WriteError, read_chunk, write_all,
     write_all_chunks,
 };
+use crate::priority::{CONTROL_PRIORITY, REQUEST_PRIORITY};
 
 /// Moves one session; resolves to why it ended. The caller polls or spawns it; nothing else runs behind the caller.
 ///
@@ -154,7 +155,7 @@ fn accept_request(shared: &Arc<Shared>, stream: BidiStream, requests: &mut Futur
 /// Reads and writes one request stream until both halves are done.
 async fn serve_request(shared: Arc<Shared>, key: RequestKey, stream: BidiStream, outgoing: OutboxReceiver) {
     let (mut send, mut recv) = stream;
-    send.set_priority(limit::REQUEST_STREAM_PRIORITY);
+    send.set_priority(REQUEST_PRIORITY);
     let stop = {
         let reading = std::pin::pin!(read_request(&shared, key, &mut *recv));
         let writing = std::pin::pin!(write_request(&shared, key, &mut *send, outgoing));
@@ -285,7 +286,7 @@ fn reset(send: &mut dyn SendStream, code: Option<u64>) -> WriteEnd {
 /// Opens this side's control stream and writes it for the life of the session.
 async fn write_control(shared: Arc<Shared>) {
     let Ok(mut stream) = shared.connection.open_uni().await else { return };
-    stream.set_priority(limit::CONTROL_STREAM_PRIORITY);
+    stream.set_priority(CONTROL_PRIORITY);
     loop {
         let next = shared.lock().control.pop_front();
         let stopped = match next {

@@ -45,7 +45,3 @@ pub(crate) const SETUP_TIMEOUT: Duration = Duration::from_secs(10);
 pub(crate) const REQUEST_LIMIT: usize = 2048;
 /// Bytes of registered authorization tokens kept for the peer.
 pub(crate) const TOKEN_CACHE_BYTES: u64 = 8 * 1024;
-/// The control stream goes before everything else.
-pub(crate) const CONTROL_STREAM_PRIORITY: i32 = i32::MAX;
-/// Request streams go before data, after control.
-pub(crate) const REQUEST_STREAM_PRIORITY: i32 = i32::MAX - 1;
