@@ -1,0 +1,107 @@
+// Real servers for the browser tests: each a process of its own on loopback and a port of its own, ended with the test.
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { existsSync, mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
+
+const root = join(dirname(fileURLToPath(import.meta.url)), "..", "..", "..", "..", "..");
+
+/** Folder of the server binaries: EFIR_BIN, or the release build. */
+export const bin = process.env.EFIR_BIN ?? join(process.env.CARGO_TARGET_DIR ?? join(root, "target"), "release");
+
+/** How long a server may take to say where it listens, or to end, in ms. */
+const PATIENCE = 15_000;
+
+export const clip = join(root, "origin", "sample", "sample.mp4");
+
+/** The servers of one test; `close` ends what is left. */
+export class Servers {
+  #children = new Set();
+  /** Where certificates and hashes of these servers are kept. */
+  state = mkdtempSync(join(tmpdir(), "efir-browser-"));
+
+  /** Starts a program; resolves with its process, whose `log` grows. */
+  start(name, args, { input } = {}) {
+    const program = name.includes("/") ? name : join(bin, name);
+    if (name.startsWith("efir") && !existsSync(program)) {
+      throw new Error(`${program} is missing: cargo build --release -p standalone -p origin -p relay -p cli`);
+    }
+    const child = spawn(program, args, {
+      stdio: [input ? "pipe" : "ignore", "pipe", "pipe"],
+      env: { ...process.env, XDG_STATE_HOME: this.state, RUST_BACKTRACE: "1" },
+    });
+    child.log = "";
+    child.out = "";
+    child.stdout.on("data", (data) => (child.out += data));
+    child.stderr.on("data", (data) => (child.log = (child.log + data).slice(-200_000)));
+    if (input) input.pipe(child.stdin).on("error", () => {});
+    child.ended = once(child, "exit").then(([code, signal]) => {
+      this.#children.delete(child);
+      return { code, signal };
+    });
+    this.#children.add(child);
+    return child;
+  }
+
+  /** Origin, relay and page in one process. */
+  async standalone(...args) {
+    const child = this.start("efir-standalone", ["--port", "0", "--http-port", "0", "--json", ...args]);
+    const line = await awaited(child, () => child.out.match(/^{.*}$/m)?.[0]);
+    const bound = JSON.parse(line);
+    return { child, udp: port(bound.relay[0]), http: port(bound.http[0]), hashes: bound.certificate_hashes };
+  }
+
+  /** An origin of its own; `args` may begin with a source. */
+  async origin(...args) {
+    return this.originAt(0, ...args);
+  }
+
+  async originAt(udp, ...args) {
+    const child = this.start("efir-origin", [...args, "--listen", `127.0.0.1:${udp}`, "--http", "127.0.0.1:0"]);
+    const found = await awaited(child, () => child.log.match(/127\.0\.0\.1:([1-9]\d*)/)?.[1]);
+    return { child, udp: Number(found) };
+  }
+
+  /** A relay that pulls from the server on UDP port `upstream` of this machine. */
+  async relay(upstream, { udp = 0, http = 0, args = [] } = {}) {
+    const from = upstream === undefined ? [] : ["--upstream", `moqt://127.0.0.1:${upstream}`];
+    const listen = ["--listen", `127.0.0.1:${udp}`, "--http-port", String(http)];
+    const child = this.start("efir-relay", [...listen, ...from, ...args]);
+    const found = await awaited(child, () => child.log.match(/relay is up.*/)?.[0]);
+    const ports = [...found.matchAll(/127\.0\.0\.1:(\d+)/g)].map((match) => Number(match[1]));
+    return { child, udp: ports[0], http: ports[1] };
+  }
+
+  /** Ends every server, hard after a while. */
+  async close() {
+    const children = [...this.#children];
+    for (const child of children) child.kill("SIGTERM");
+    const timer = setTimeout(() => children.forEach((child) => child.kill("SIGKILL")), 3_000);
+    await Promise.all(children.map((child) => child.ended));
+    clearTimeout(timer);
+    rmSync(this.state, { recursive: true, force: true });
+  }
+}
+
+/** Ends a server at once, as a crash does. */
+export async function crash(child) {
+  child.kill("SIGKILL");
+  await child.ended;
+}
+
+function port(address) {
+  return Number(address.slice(address.lastIndexOf(":") + 1));
+}
+
+async function awaited(child, look) {
+  const deadline = Date.now() + PATIENCE;
+  while (Date.now() < deadline) {
+    const found = look();
+    if (found) return found;
+    if (child.exitCode !== null || child.signalCode !== null) break;
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  }
+  throw new Error(`${child.spawnfile} did not start:\n${child.log}${child.out}`);
+}
