@@ -91,7 +91,7 @@ export class Browser {
 }
 
 /** In the page: `watchBarcode(player)` notes every barcode that the player's canvas shows. */
-function installWatch() {
+export function installWatch() {
   window.watchBarcode = (player) => {
     const probe = new OffscreenCanvas(620, 2).getContext("2d", { willReadFrequently: true });
     const seen = [];

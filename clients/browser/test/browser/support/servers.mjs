@@ -8,8 +8,8 @@ import { fileURLToPath } from "node:url";
 
 const root = join(dirname(fileURLToPath(import.meta.url)), "..", "..", "..", "..", "..");
 
-/** Folder of the server binaries: EFIR_BIN, or the release build. */
-export const bin = process.env.EFIR_BIN ?? join(process.env.CARGO_TARGET_DIR ?? join(root, "target"), "release");
+/** Folder of the server binaries: SERVER_BIN, or the release build. */
+export const bin = process.env.SERVER_BIN ?? join(process.env.CARGO_TARGET_DIR ?? join(root, "target"), "release");
 
 /** How long a server may take to say where it listens, or to end, in ms. */
 const PATIENCE = 15_000;
@@ -21,6 +21,8 @@ export class Servers {
   #children = new Set();
   /** Where certificates and hashes of these servers are kept. */
   state = mkdtempSync(join(tmpdir(), "efir-browser-"));
+  /** For every program started from now on. */
+  environment = {};
 
   /** Starts a program; resolves with its process, whose `log` grows. */
   start(name, args, { input } = {}) {
@@ -30,7 +32,7 @@ export class Servers {
     }
     const child = spawn(program, args, {
       stdio: [input ? "pipe" : "ignore", "pipe", "pipe"],
-      env: { ...process.env, XDG_STATE_HOME: this.state, RUST_BACKTRACE: "1" },
+      env: { ...process.env, XDG_STATE_HOME: this.state, RUST_BACKTRACE: "1", ...this.environment },
     });
     child.log = "";
     child.out = "";
@@ -47,7 +49,7 @@ export class Servers {
 
   /** Origin, relay and page in one process. */
   async standalone(...args) {
-    const child = this.start("efir-standalone", ["--port", "0", "--http-port", "0", "--json", ...args]);
+    const child = this.start("efir-standalone", ["--json", ...(args.includes("--port") ? [] : ["--port", "0", "--http-port", "0"]), ...args]);
     const line = await awaited(child, () => child.out.match(/^{.*}$/m)?.[0]);
     const bound = JSON.parse(line);
     return { child, udp: port(bound.relay[0]), http: port(bound.http[0]), hashes: bound.certificate_hashes };
