@@ -18,6 +18,7 @@
 //! | 10.2.2 tokens | [`token`] |
 //! | 11 data streams and datagrams | [`data`] |
 //! | 14 codes | [`error_code`] |
+//! | private: where a frame's time goes | [`hop_delay`] |
 //! | 3 to 9 what a session does with them | [`session`] |
 //!
 //! Everything decodes from [`bytes::Bytes`] without copying payloads, tells "more bytes are needed"
@@ -28,6 +29,7 @@ pub mod codec;
 pub mod control;
 pub mod data;
 pub mod error_code;
+pub mod hop_delay;
 pub mod key_value;
 pub mod limit;
 pub mod location;
@@ -73,6 +75,7 @@ pub use data::fetch::{FetchDecoder, FetchEncoder, FetchItem, FetchObjectHeader};
 pub use data::object::{ObjectHeader, ObjectStatus, encode_object_header};
 pub use data::subgroup::{SubgroupDecoder, SubgroupHeader, SubgroupId, SubgroupItem};
 pub use error_code::{PublishDoneCode, RequestErrorCode, SessionErrorCode, StreamErrorCode};
+pub use hop_delay::{ClockOffset, HopDelay, OffsetEstimate, RelayHop, TrackMark};
 pub use key_value::{Pair, PairValue};
 pub use location::{Filter, GroupOrder, Location};
 pub use name::{FullTrackName, NameError, Namespace, TrackName};

@@ -21,3 +21,9 @@ pub const TOKEN_OVERHEAD_BYTES: u64 = 16;
 pub(crate) const OBJECT_HEADER_BYTES: usize = PROPERTIES_BYTES + 7 * 9 + 1;
 /// Bytes first copied to complete an object header split over two reads; it doubles from here.
 pub(crate) const CARRY_STEP_BYTES: usize = 64;
+/// Bytes of one object's delay stamp: sixteen relays with their largest usual numbers.
+pub const HOP_DELAY_BYTES: usize = 512;
+/// Relays in one object's delay stamp: as many as a request may pass.
+pub const HOP_DELAY_RELAYS: usize = 16;
+/// Bytes set aside for a pair that replaces another: what one relay usually adds to a delay stamp, and its type and length.
+pub(crate) const REPLACED_PAIR_BYTES: usize = 32;

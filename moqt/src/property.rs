@@ -6,7 +6,8 @@ use std::time::Duration;
 use bytes::{Bytes, BytesMut};
 
 use crate::codec::{DecodeError, Encode, EncodeError, ProtocolError};
-use crate::key_value::{Pair, PairIter, PairValue, decode_block, encode_block};
+use crate::key_value::{Pair, PairIter, PairValue, decode_block, decode_id, encode_block, encode_id};
+use crate::limit::REPLACED_PAIR_BYTES;
 use crate::location::{GroupOrder, Location};
 use crate::version::Version;
 
@@ -42,6 +43,12 @@ pub const PRIOR_GROUP_ID_GAP: u64 = 0x3C;
 pub const PRIOR_OBJECT_ID_GAP: u64 = 0x3E;
 /// MSF: 1 when the payload is gzip.
 pub const MSF_COMPRESSION: u64 = 0x78;
+/// Efir, track: MIME type of the payloads one after the other, with a `codecs` parameter for media.
+pub const CONTENT_TYPE: u64 = 0x79;
+/// Efir, track and object: where a frame's time goes, see [`crate::hop_delay`].
+pub const HOP_DELAY: u64 = 0x7B;
+/// Efir, track: what a reader of the bare payloads must have before the first (CMAF initialization segment).
+pub const PROLOGUE: u64 = 0x7D;
 /// Track properties that must be understood to use the track (2.5.1).
 pub const MANDATORY: std::ops::RangeInclusive<u64> = 0x4000..=0x7FFF;
 /// The priority of a publisher that names none (12.4).
@@ -162,6 +169,49 @@ impl Properties {
             PairValue::Bytes(value) => Some(value),
             PairValue::Int(_) => None,
         }
+    }
+
+    /// The value of an odd type in the outer list, where anybody on the way may change it.
+    pub fn mutable_bytes(&self, id: u64) -> Option<Bytes> {
+        match self.iter().find(|pair| pair.id == id)?.value {
+            PairValue::Bytes(value) => Some(value),
+            PairValue::Int(_) => None,
+        }
+    }
+
+    /// The same block with one pair in the outer list instead of the first of its type, or added. Everything else keeps
+    /// its bytes.
+    ///
+    /// # Errors
+    /// [`EncodeError`] when the value is not of its type's form, or too long.
+    pub fn with(&self, pair: &Pair) -> Result<Self, EncodeError> {
+        let broken = |_| EncodeError::Unrepresentable("a block that does not parse");
+        let (mut rest, mut previous) = (self.raw.clone(), 0);
+        let (place, next) = loop {
+            let place = self.raw.len() - rest.len();
+            if rest.is_empty() {
+                break (place, None);
+            }
+            let id = decode_id(previous, &mut rest, self.version).map_err(broken)?;
+            if id >= pair.id {
+                break (place, Some(id));
+            }
+            PairValue::decode(id, &mut rest, self.version).map_err(broken)?;
+            previous = id;
+        };
+        let mut out = BytesMut::with_capacity(self.raw.len() + REPLACED_PAIR_BYTES);
+        out.extend_from_slice(&self.raw[..place]);
+        pair.encode_after(previous, &mut out, self.version)?;
+        match next {
+            // What follows is written as the difference to the same type as before.
+            Some(id) if id == pair.id => {
+                PairValue::decode(id, &mut rest, self.version).map_err(broken)?;
+            }
+            Some(id) => encode_id(id, pair.id, &mut out, self.version)?,
+            None => {}
+        }
+        out.extend_from_slice(&rest);
+        Ok(Self { raw: out.freeze(), version: self.version })
     }
 
     /// The publisher's object delivery timeout, if it has one.
@@ -348,6 +398,29 @@ mod tests {
         let gap = Pair::new(PRIOR_OBJECT_ID_GAP, 1);
         let twice = Properties::from_pairs([gap.clone(), gap]).unwrap();
         assert!(twice.check_object(Location::new(5, 3)).is_err());
+    }
+
+    #[test]
+    fn one_pair_changes_and_the_others_keep_their_bytes() {
+        for version in [Version::Draft18, Version::Draft16] {
+            let pairs = [Pair::new(TIMESTAMP, 70_000), Pair::new(0x7D, Bytes::from_static(b"after"))];
+            let plain = Properties::from_pairs(pairs).unwrap().to_version(version).unwrap();
+            let plain = Properties::new(plain, version).unwrap();
+            let stamp = |text: &'static [u8]| Pair::new(HOP_DELAY, Bytes::from_static(text));
+            let added = plain.with(&stamp(b"one")).unwrap();
+            assert_eq!(added.iter().map(|pair| pair.id).collect::<Vec<_>>(), [TIMESTAMP, HOP_DELAY, 0x7D]);
+            let replaced = added.with(&stamp(b"another")).unwrap();
+            assert_eq!(replaced.mutable_bytes(HOP_DELAY).unwrap(), b"another"[..]);
+            assert_eq!(replaced.get_int(TIMESTAMP), Some(70_000));
+            assert_eq!(replaced.get_bytes(0x7D).unwrap(), b"after"[..]);
+            assert_eq!(replaced.with(&stamp(b"one")).unwrap().as_bytes(), added.as_bytes());
+            let alone = Properties::new(Bytes::new(), version).unwrap().with(&stamp(b"one")).unwrap();
+            assert_eq!(alone.mutable_bytes(HOP_DELAY).unwrap(), b"one"[..]);
+            let last = Pair::new(0x7F, Bytes::new());
+            assert_eq!(Properties::new(replaced.with(&last).unwrap().raw, version).unwrap().iter().count(), 4);
+        }
+        let inside = nested(vec![Pair::new(HOP_DELAY, Bytes::from_static(b"fixed"))]);
+        assert_eq!(inside.mutable_bytes(HOP_DELAY), None, "nobody may change what is immutable");
     }
 
     #[test]
