@@ -9,16 +9,16 @@
 //! | `upstream` | sessions to upstreams; one subscription per track, feeding its log |
 //! | `downstream` | sessions of viewers and publishers; one task per request |
 //! | `cache` | complete groups that left the live logs |
-//! | `admin` | metrics, health, certificate hash and groups over HTTP |
+//! | `http` | metrics, health, certificate hash and groups over HTTP |
 //! | `metric` | every metric with its unit and meaning |
 //!
 //! A relay never looks into a payload. Frames pass as shared slices: upstream stream, live log ([`fanout::TrackLog`]), viewers'
 //! cursors; a complete group moves from the log to the cache without a copy.
 
-mod admin;
 mod cache;
 mod downstream;
 mod flags;
+mod http;
 mod limit;
 mod metric;
 mod relay;

@@ -19,7 +19,7 @@ use crate::router::Router;
 use crate::settings::{RelaySettings, UpstreamSettings};
 use crate::track::{Refusal, Registry, Viewing};
 use crate::upstream::{self, Dialer, Upstream};
-use crate::{admin, downstream, limit};
+use crate::{downstream, http, limit};
 
 /// What every task of the relay shares.
 #[derive(Debug)]
@@ -185,7 +185,7 @@ impl Relay {
         let upstreams = upstreams(&settings, shared.upstream_trust.as_ref())?;
         let context = Context::new(settings, upstreams).map_err(LoadError::Client)?;
         let settings = &context.settings;
-        let (public, all) = admin::routes(context.clone(), certificates.clone(), shared.metrics.clone());
+        let (public, all) = http::routes(context.clone(), certificates.clone(), shared.metrics.clone());
         let routes = all.merge(shared.routes);
         let endpoint = ServerEndpoint::bind(
             EndpointSettings {
