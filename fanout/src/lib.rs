@@ -8,6 +8,7 @@
 //! | `filter` | which objects pass |
 //! | `budget` | [`MemoryBudget`]: the ceiling that logs and caches share |
 //! | `sink`, `session` | the seam to what carries a viewer's streams, and its implementation for the session's writers |
+//! | `path` | [`serve_reserved`]: the track about a session's own connection |
 //! | `observer` | [`ServeObserver`]: what metrics count |
 //! | `limit` | every bound, with unit and reason |
 //!
@@ -20,6 +21,7 @@ mod filter;
 mod limit;
 mod log;
 mod observer;
+mod path;
 mod serve;
 mod session;
 mod sink;
@@ -32,6 +34,7 @@ pub use log::{
     AppendError, GroupLog, HeadHold, LogSettings, SubgroupAppender, SubgroupMeta, SubgroupState, TrackEnd, TrackLog,
 };
 pub use observer::{NoObserver, ServeObserver};
+pub use path::{is_reserved, serve_reserved};
 pub use serve::{ServeEnd, ServeSettings, SlowViewerPolicy, serve_subscription};
 pub use session::SubscriptionSink;
 pub use sink::{FetchSink, SinkError, StreamSink, ViewerSink};

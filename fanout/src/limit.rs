@@ -42,6 +42,15 @@ pub(crate) const MAX_FETCH_STEPS: usize = 100_000;
 /// How long a viewer's stream may wait to be opened before its subscription's events are looked at again.
 pub(crate) const OPEN_SLICE: Duration = Duration::from_millis(250);
 
+/// Time between two looks at a session's path: often enough to follow congestion, rare enough to cost nothing.
+pub(crate) const PATH_INTERVAL: Duration = Duration::from_secs(1);
+
+/// Groups of path statistics kept for one subscription: who is further behind wants the newest only.
+pub(crate) const PATH_LOG_GROUPS: usize = 2;
+
+/// Bytes of path statistics kept for one subscription: a few small documents with their true cost.
+pub(crate) const PATH_LOG_BYTES: u64 = 32 * 1024;
+
 /// Charged for each chunk beside its bytes: two vector slots (growth doubles) and the header of its shared allocation.
 pub(crate) const CHUNK_OVERHEAD_BYTES: u64 = (2 * size_of::<Bytes>() + 48) as u64;
 

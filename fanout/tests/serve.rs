@@ -419,6 +419,29 @@ async fn objects_that_come_twice_are_sent_once_and_must_be_the_same() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn an_object_that_took_two_ways_is_one_object_whatever_its_properties_say_of_them() {
+    let log = log(2);
+    let viewer = Viewer::new(Version::Draft18);
+    viewer.serve(&log, settings(START));
+    let meta = SubgroupMeta { has_properties: true, ..META };
+    let stamped = |id, stamp: &'static [u8]| {
+        let pair = moqt::Pair::new(moqt::property::HOP_DELAY, Bytes::from_static(stamp));
+        moqt::ObjectHeader { properties: Properties::from_pairs([pair]).unwrap(), ..header(id, &payload(1, id, 100)) }
+    };
+    let mut first = log.subgroup(1, 0, meta).unwrap();
+    let mut second = log.subgroup(1, 0, meta).unwrap();
+    for id in 0..3 {
+        first.object(&stamped(id, b"short way"), payload(1, id, 100).into()).unwrap();
+        second.object(&stamped(id, b"a longer way"), payload(1, id, 100).into()).unwrap();
+    }
+    drop(first);
+    second.object(&stamped(3, b"a longer way"), payload(1, 3, 100).into()).unwrap();
+    settle().await;
+    let state = viewer.lock();
+    assert_eq!((state.streams.len(), state.streams[0].ids()), (1, vec![0, 1, 2, 3]));
+}
+
+#[tokio::test(start_paused = true)]
 async fn nothing_follows_the_end_of_a_subgroup_group_or_track() {
     let log = log(4);
     let mut whole = log.subgroup(1, 0, META).unwrap();

@@ -31,5 +31,7 @@ mod testing;
 pub use metric::describe_metrics;
 pub use origin::{Origin, OriginError};
 pub use package::Packaging;
-pub use settings::{Arguments, BroadcastSettings, RelayTrustSettings, RetainSettings, Settings, SourceSettings};
+pub use settings::{
+    Arguments, BroadcastSettings, DelaySettings, RelayTrustSettings, RetainSettings, Settings, SourceSettings,
+};
 pub use start::{StartError, start};

@@ -62,6 +62,14 @@ pub(crate) const SOURCE_START_TIMEOUT: Duration = Duration::from_secs(8);
 /// object's boxes, index entry and chunks.
 pub(crate) const FRAME_OVERHEAD: usize = 512;
 
+/// Largest initialisation segment told as a track property, bytes: half of what an answer to a request can
+/// hold.
+pub(crate) const MAX_PROLOGUE: usize = 32 * 1024;
+
+/// Media time between two frames of sound that carry a delay stamp, picoseconds: a stamp is a tenth of such
+/// a small frame, and four a second say as much as all.
+pub(crate) const SOUND_STAMP_INTERVAL: u128 = 250_000_000_000;
+
 /// Tracks of one broadcast: three renditions in a dozen languages fit.
 pub(crate) const MAX_TRACKS: usize = 64;
 

@@ -74,7 +74,7 @@ impl Origin {
     /// See [`OriginError`].
     pub async fn load(settings: Settings) -> Result<Self, OriginError> {
         settings.check()?;
-        let Settings { listen, publish, http, broadcasts, retain, certificate, trust, log: _ } = settings;
+        let Settings { listen, publish, http, broadcasts, retain, delay, certificate, trust, log: _ } = settings;
         let budget = MemoryBudget::new(retain.total_bytes);
         let mut publications = Publications::default();
         let mut sources = Vec::with_capacity(broadcasts.len());
@@ -84,7 +84,7 @@ impl Origin {
                 let opened = File::open(path);
                 opened.map_err(|source| OriginError::Source { path: path.clone(), source })?;
             }
-            let made = Broadcast::new(&broadcast, retain, budget.clone());
+            let made = Broadcast::new(&broadcast, retain, delay, budget.clone());
             publications.add(made.clone());
             sources.push((broadcast.source, Publisher::new(made)));
         }

@@ -3,8 +3,8 @@
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use fanout::{
-    FetchRange, GroupAnswer, GroupSource, ServeSettings, SubscriptionSink, TrackLog, resolve_filter, serve_fetch,
-    serve_subscription,
+    FetchRange, GroupAnswer, GroupSource, ServeSettings, SubscriptionSink, TrackLog, is_reserved, resolve_filter,
+    serve_fetch, serve_reserved, serve_subscription,
 };
 use moqt::{FullTrackName, GroupOrder, Location, Namespace, Parameters, PublishDoneCode, RequestErrorCode, Version};
 use tokio::{task::JoinSet, time::sleep};
@@ -109,6 +109,9 @@ pub(crate) async fn serve(session: &Session, publications: &Arc<Publications>) {
 
 async fn answer(session: Session, publications: Arc<Publications>, request: IncomingRequest) {
     match request {
+        IncomingRequest::Subscribe(request) if is_reserved(&request.track.namespace) => {
+            serve_reserved(&**session.connection(), request).await;
+        }
         IncomingRequest::Subscribe(request) => subscribe(&session, &publications, request).await,
         IncomingRequest::Fetch(request) => fetch(&publications, request).await,
         IncomingRequest::TrackStatus(request) => track_status(&publications, request).await,

@@ -30,6 +30,8 @@ pub struct Settings {
     pub broadcasts: Vec<BroadcastSettings>,
     /// How much of every track is kept for late viewers and FETCH.
     pub retain: RetainSettings,
+    /// Whether frames tell where their time goes.
+    pub delay: DelaySettings,
     /// The server's certificate.
     pub certificate: CertificateSettings,
     /// Which certificates of relays are accepted.
@@ -74,6 +76,7 @@ impl Default for Settings {
             http: None,
             broadcasts: vec![BroadcastSettings::default()],
             retain: RetainSettings::default(),
+            delay: DelaySettings::default(),
             certificate: CertificateSettings::default(),
             trust: RelayTrustSettings::default(),
             log: LogSettings::default(),
@@ -97,6 +100,20 @@ impl Default for RetainSettings {
     /// A minute of one-second groups would be a long rewind; 8 groups hide any hiccup of a relay.
     fn default() -> Self {
         Self { groups: NonZeroUsize::new(8).unwrap_or(NonZeroUsize::MIN), bytes: 64 << 20, total_bytes: 1 << 30 }
+    }
+}
+
+/// Delay stamps on objects.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct DelaySettings {
+    /// Stamp frames with when they were captured, or came here, and when they were published.
+    pub stamp: bool,
+}
+
+impl Default for DelaySettings {
+    fn default() -> Self {
+        Self { stamp: true }
     }
 }
 

@@ -1,6 +1,10 @@
 //! A command that writes fragmented MP4, run only while somebody watches.
 
-use std::{convert::Infallible, process::Stdio, time::Duration};
+use std::{
+    convert::Infallible,
+    process::Stdio,
+    time::{Duration, SystemTime},
+};
 
 use media::MediaEvent;
 use rustix::process::{Pid, Signal, kill_process_group};
@@ -73,6 +77,10 @@ impl Source for CommandSource {
             },
             Err(_) => end,
         }
+    }
+
+    fn captured(&self) -> SystemTime {
+        self.pipe.captured()
     }
 }
 

@@ -5,6 +5,7 @@ use std::{
     io::{BufReader, Cursor, Read, Seek},
     path::PathBuf,
     thread,
+    time::SystemTime,
 };
 
 use media::{Frame, MediaEvent, TrackInfo, demux_file};
@@ -38,6 +39,8 @@ pub(crate) struct FileSource {
     timeline: Timeline,
     pacer: Pacer,
     due: Option<(u128, Frame)>,
+    /// When the last frame was due.
+    captured: SystemTime,
 }
 
 type Step = Result<MediaEvent, IngestError>;
@@ -53,6 +56,7 @@ impl FileSource {
             timeline: Timeline::new(),
             pacer: Pacer::default(),
             due: None,
+            captured: SystemTime::UNIX_EPOCH,
         }
     }
 
@@ -85,7 +89,7 @@ impl Source for FileSource {
     async fn next(&mut self) -> Result<Option<MediaEvent>, IngestError> {
         loop {
             if let Some((time, _)) = &self.due {
-                self.pacer.wait(*time).await;
+                self.captured = self.pacer.wait(*time).await;
                 return Ok(self.due.take().map(|(_, frame)| MediaEvent::Frame(frame)));
             }
             match self.start_reading().recv().await.transpose()? {
@@ -103,6 +107,10 @@ impl Source for FileSource {
                 None => return Ok(None),
             }
         }
+    }
+
+    fn captured(&self) -> SystemTime {
+        self.captured
     }
 }
 

@@ -10,7 +10,7 @@ mod timeline;
 
 pub(crate) use timeline::{Timeline, picoseconds};
 
-use std::{future::Future, io, process::ExitStatus};
+use std::{future::Future, io, process::ExitStatus, time::SystemTime};
 
 use media::{DemuxError, MediaEvent};
 
@@ -32,6 +32,9 @@ pub(crate) trait Source: Send {
     /// The next event; `None` when the source is over. Events before an error stay valid, nothing
     /// comes after it. Cancel safe: a dropped call loses no event.
     fn next(&mut self) -> impl Future<Output = Result<Option<MediaEvent>, IngestError>> + Send;
+
+    /// When the frame that [`Source::next`] gave last was due, if this source paces, or else reached it.
+    fn captured(&self) -> SystemTime;
 }
 
 /// Why a source stopped before its end.
@@ -87,7 +90,7 @@ async fn pump(source: &mut impl Source, publisher: &mut Publisher) -> Result<(),
     while let Some(event) = source.next().await? {
         match event {
             MediaEvent::Tracks(tracks) => publisher.tracks(tracks)?,
-            MediaEvent::Frame(frame) => publisher.frame(frame)?,
+            MediaEvent::Frame(frame) => publisher.frame(frame, source.captured())?,
         }
         if let Some(wait) = publisher.ahead_of_clock() {
             tokio::time::sleep(wait).await;

@@ -1,6 +1,6 @@
 //! Holds frames back until their time.
 
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use tokio::time::{Instant, sleep_until};
 
@@ -16,16 +16,18 @@ pub(crate) struct Pacer {
 
 impl Pacer {
     /// Waits until the frame at `time` (picoseconds) is due. A frame up to [`PACE_LAG`] late is due at
-    /// once and those after it catch up; later than that the clock starts anew. Cancel safe.
-    pub(crate) async fn wait(&mut self, time: u128) {
+    /// once and those after it catch up; later than that the clock starts anew. Resolves to when it was
+    /// due. Cancel safe.
+    pub(crate) async fn wait(&mut self, time: u128) -> SystemTime {
         let now = Instant::now();
         let (start, first) = *self.anchor.get_or_insert((now, time));
         let due = start + duration(time.saturating_sub(first));
         if now > due + PACE_LAG && time > first {
             self.anchor = Some((now, time));
-            return;
+            return SystemTime::now();
         }
         sleep_until(due).await;
+        SystemTime::now() - due.elapsed()
     }
 }
 

@@ -1,5 +1,7 @@
 //! A stream of fragmented MP4: standard input, or the output of a command.
 
+use std::time::SystemTime;
+
 use media::{Demuxer, Frame, MediaEvent};
 use tokio::io::{AsyncRead, AsyncReadExt};
 
@@ -14,6 +16,8 @@ pub(crate) struct PipeSource<R> {
     demuxer: Demuxer,
     buffer: Box<[u8]>,
     ended: bool,
+    /// When the last frame was due, or without pacing the bytes that completed it were read.
+    captured: SystemTime,
     pacing: Option<Pacing>,
 }
 
@@ -32,7 +36,8 @@ impl<R: AsyncRead + Send + Unpin> PipeSource<R> {
     /// as fast as they are written (`ffmpeg -re` paces already).
     pub(crate) fn new(reader: R, paced: bool) -> Self {
         let pacing = paced.then(|| Pacing { timeline: Timeline::new(), ..Pacing::default() });
-        Self { reader, demuxer: Demuxer::new(), buffer: vec![0; PIPE_READ_BYTES].into(), ended: false, pacing }
+        let buffer = vec![0; PIPE_READ_BYTES].into();
+        Self { reader, demuxer: Demuxer::new(), buffer, ended: false, captured: SystemTime::UNIX_EPOCH, pacing }
     }
 
     /// Whether the writer has closed the pipe and everything was read.
@@ -49,7 +54,11 @@ impl<R: AsyncRead + Send + Unpin> PipeSource<R> {
             if self.ended {
                 return Ok(None);
             }
-            match self.reader.read(&mut self.buffer).await? {
+            let count = self.reader.read(&mut self.buffer).await?;
+            if self.pacing.is_none() {
+                self.captured = SystemTime::now();
+            }
+            match count {
                 0 => {
                     self.ended = true;
                     self.demuxer.finish()?;
@@ -67,7 +76,8 @@ impl<R: AsyncRead + Send + Unpin> Source for PipeSource<R> {
                 return self.demuxed().await;
             };
             let over = self.ended || pacing.failure.is_some();
-            if let Some(frame) = pacing.next_frame(over).await {
+            if let Some((captured, frame)) = pacing.next_frame(over).await {
+                self.captured = captured;
                 return Ok(Some(MediaEvent::Frame(frame)));
             }
             if over {
@@ -88,18 +98,22 @@ impl<R: AsyncRead + Send + Unpin> Source for PipeSource<R> {
             }
         }
     }
+
+    fn captured(&self) -> SystemTime {
+        self.captured
+    }
 }
 
 impl Pacing {
-    /// The earliest frame, once it is known and due; `None` when the pipe has to say more first.
-    async fn next_frame(&mut self, ended: bool) -> Option<Frame> {
+    /// The earliest frame, once it is known and due, and when it was; `None` when the pipe has to say more first.
+    async fn next_frame(&mut self, ended: bool) -> Option<(SystemTime, Frame)> {
         if self.due.is_none() {
             let mut frame = self.interleaver.pop(ended)?;
             self.due = Some((self.timeline.place(&mut frame), frame));
         }
         let (time, _) = self.due.as_ref()?;
-        self.pacer.wait(*time).await;
-        self.due.take().map(|(_, frame)| frame)
+        let captured = self.pacer.wait(*time).await;
+        self.due.take().map(|(_, frame)| (captured, frame))
     }
 }
 

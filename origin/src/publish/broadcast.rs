@@ -9,7 +9,7 @@ use std::{
 use bytes::Bytes;
 use fanout::MemoryBudget;
 use media::{Frame, TrackInfo};
-use moqt::{Namespace, TrackName};
+use moqt::{Namespace, TrackMark, TrackName};
 use tokio::{sync::watch, time::timeout};
 
 use super::{
@@ -19,10 +19,10 @@ use super::{
 use crate::{
     catalog::{self, CatalogEntry},
     ingest::Timeline,
-    limit::{MAX_TRACKS, RESTART_GAP, SOURCE_START_TIMEOUT},
+    limit::{MAX_TRACKS, RESTART_GAP, SOUND_STAMP_INTERVAL, SOURCE_START_TIMEOUT},
     metric,
-    package::{Packager, Packaging},
-    settings::{BroadcastSettings, RetainSettings, SourceSettings},
+    package::{Packager, Packaging, Published, Stamp},
+    settings::{BroadcastSettings, DelaySettings, RetainSettings, SourceSettings},
 };
 
 /// Publisher priorities (0 most urgent): without a catalog nothing can be watched, and a gap in sound
@@ -43,6 +43,8 @@ pub(crate) struct Broadcast {
     budget: MemoryBudget,
     /// The source runs only while somebody watches.
     on_demand: bool,
+    /// Frames are stamped with what this says of them.
+    mark: Option<TrackMark>,
     /// `None` while the source has not told its tracks.
     tracks: watch::Sender<Option<Arc<TrackSet>>>,
     viewers: watch::Sender<usize>,
@@ -61,12 +63,20 @@ pub(crate) enum Lookup {
 
 impl Broadcast {
     /// A broadcast as the settings describe it; its objects are charged to `budget`.
-    pub(crate) fn new(settings: &BroadcastSettings, retain: RetainSettings, budget: MemoryBudget) -> Arc<Self> {
+    pub(crate) fn new(
+        settings: &BroadcastSettings,
+        retain: RetainSettings,
+        delay: DelaySettings,
+        budget: MemoryBudget,
+    ) -> Arc<Self> {
+        // A file that plays at its own speed is captured at the moment its frames are due; a pipe does not tell.
+        let capture_known = matches!(settings.source, SourceSettings::Sample { .. } | SourceSettings::File { .. });
         Arc::new(Self {
             namespace: settings.namespace.clone(),
             packaging: settings.packaging,
             retain,
             budget,
+            mark: delay.stamp.then_some(TrackMark { capture_known }),
             on_demand: matches!(settings.source, SourceSettings::Command { .. }),
             tracks: watch::Sender::new(None),
             viewers: watch::Sender::new(0),
@@ -124,9 +134,29 @@ pub(crate) struct Publisher {
     cutter: Cutter,
     timeline: Timeline,
     infos: Vec<TrackInfo>,
-    tracks: HashMap<u32, (Arc<Track>, bool)>,
+    tracks: HashMap<u32, MediaTrack>,
     /// By name; they live through a change of tracks, which is a new group of theirs.
     catalogs: HashMap<&'static str, Arc<Track>>,
+}
+
+/// A track of pictures or sound.
+#[derive(Debug)]
+struct MediaTrack {
+    track: Arc<Track>,
+    video: bool,
+    /// From this media time on, in picoseconds, the next frame is stamped.
+    stamp_from: u128,
+}
+
+impl MediaTrack {
+    /// Whether the frame at this time is to be stamped: every picture, and sound now and then.
+    fn takes_stamp(&mut self, time: u128) -> bool {
+        if !self.video && time < self.stamp_from {
+            return false;
+        }
+        self.stamp_from = time.saturating_add(SOUND_STAMP_INTERVAL);
+        true
+    }
 }
 
 impl Publisher {
@@ -164,7 +194,7 @@ impl Publisher {
         self.cutter.restart(&order);
         self.timeline.tracks(&infos);
         if infos != self.infos {
-            self.tracks.values().for_each(|(track, _)| track.end());
+            self.tracks.values().for_each(|media| media.track.end());
             self.replace(&infos)?;
             self.infos = infos;
         }
@@ -172,26 +202,27 @@ impl Publisher {
     }
 
     fn replace(&mut self, infos: &[TrackInfo]) -> Result<(), PublishError> {
-        let packaging = self.broadcast.packaging;
+        let (packaging, mark) = (self.broadcast.packaging, self.broadcast.mark);
         let (mut set, mut videos, mut audios) = (TrackSet::new(), 0, 0);
         let mut entries = Vec::with_capacity(infos.len());
         self.tracks.clear();
         for info in infos {
-            let (kind, count, priority) = match info.kind.is_video() {
+            let video = info.kind.is_video();
+            let (kind, count, priority) = match video {
                 true => ("video", &mut videos, VIDEO_PRIORITY),
                 false => ("audio", &mut audios, AUDIO_PRIORITY),
             };
             let name = format!("{kind}{count}");
             *count += 1;
-            let track = self.track(&name, Packager::new(packaging, info), priority)?;
+            let track = self.track(&name, Packager::new(packaging, info, mark), priority)?;
             set.insert(track.name().clone(), track.clone());
-            self.tracks.insert(info.id, (track, info.kind.is_video()));
+            self.tracks.insert(info.id, MediaTrack { track, video, stamp_from: 0 });
             entries.push(CatalogEntry { name, info });
         }
         for (name, document) in catalog::documents(&entries, packaging, unix_milliseconds()) {
             let track = match self.catalogs.get(name) {
                 Some(track) => track.clone(),
-                None => self.track(name, Packager::Document, CATALOG_PRIORITY)?,
+                None => self.track(name, Packager::document(), CATALOG_PRIORITY)?,
             };
             track.begin(self.cutter.ids().take(), document_frame(document))?;
             track.complete();
@@ -208,17 +239,26 @@ impl Publisher {
         Ok(Arc::new(Track::new(TrackSettings { name, packager, priority, retain, budget })?))
     }
 
-    /// Publishes one frame.
-    pub(crate) fn frame(&mut self, mut frame: Frame) -> Result<(), PublishError> {
-        let Some((track, video)) = self.tracks.get(&frame.track) else {
+    /// Publishes one frame that was captured, or came, at this time.
+    pub(crate) fn frame(&mut self, mut frame: Frame, captured: SystemTime) -> Result<(), PublishError> {
+        let Some(media) = self.tracks.get_mut(&frame.track) else {
             return Err(PublishError::UnknownTrack(frame.track));
         };
-        metric::frame(*video, frame.payload.len());
+        metric::frame(media.video, frame.payload.len());
         let time = self.timeline.place(&mut frame);
-        match self.cutter.cut(frame.track, time, frame.keyframe || !video) {
-            Cut::Skip => Ok(()),
-            Cut::Begin(group) => track.begin(group, frame),
-            Cut::Continue => track.push(frame),
+        let cut = self.cutter.cut(frame.track, time, frame.keyframe || !media.video);
+        if cut == Cut::Skip {
+            return Ok(());
+        }
+        let stamped = self.broadcast.mark.is_some() && media.takes_stamp(time);
+        let stamp = stamped.then(|| Stamp {
+            captured: microseconds(captured.duration_since(UNIX_EPOCH).unwrap_or_default()),
+            origin: microseconds(captured.elapsed().unwrap_or_default()),
+        });
+        let published = Published { frame, stamp };
+        match cut {
+            Cut::Begin(group) => media.track.begin(group, published),
+            Cut::Continue | Cut::Skip => media.track.push(published),
         }
     }
 
@@ -257,13 +297,18 @@ impl Publisher {
 
     /// Ends all tracks: viewers get what is kept, and then the end.
     fn end(&mut self) {
-        let media = self.tracks.values().map(|(track, _)| track);
+        let media = self.tracks.values().map(|media| &media.track);
         media.chain(self.catalogs.values()).for_each(|track| track.end());
     }
 }
 
-fn document_frame(payload: Bytes) -> Frame {
-    Frame { track: 0, decode_time: 0, composition_offset: 0, duration: 0, keyframe: true, payload }
+fn document_frame(payload: Bytes) -> Published {
+    let frame = Frame { track: 0, decode_time: 0, composition_offset: 0, duration: 0, keyframe: true, payload };
+    Published { frame, stamp: None }
+}
+
+fn microseconds(time: Duration) -> u64 {
+    u64::try_from(time.as_micros()).unwrap_or(u64::MAX)
 }
 
 /// A clock before 1970 gives ids from 0: they still grow.
@@ -280,7 +325,8 @@ mod tests {
     fn publisher() -> (Arc<Broadcast>, Publisher) {
         let retain = RetainSettings::default();
         let settings = BroadcastSettings::default();
-        let broadcast = Broadcast::new(&settings, retain, MemoryBudget::new(retain.total_bytes));
+        let broadcast =
+            Broadcast::new(&settings, retain, DelaySettings::default(), MemoryBudget::new(retain.total_bytes));
         (broadcast.clone(), Publisher::new(broadcast))
     }
 
@@ -296,15 +342,15 @@ mod tests {
         let (broadcast, mut publisher) = publisher();
         let infos = vec![video(1, 30), audio(2, 48_000)];
         publisher.tracks(infos.clone()).unwrap();
-        publisher.frame(video_frame(1, 0, 1, true)).unwrap();
-        publisher.frame(audio_frame(2, 0, 1024)).unwrap();
+        publisher.frame(video_frame(1, 0, 1, true), SystemTime::now()).unwrap();
+        publisher.frame(audio_frame(2, 0, 1024), SystemTime::now()).unwrap();
         let (track, catalog) = (found(&broadcast, "video0").await, found(&broadcast, "catalog").await);
         let (before, told) = (track.largest().unwrap(), catalog.largest().unwrap());
         assert_eq!(found(&broadcast, "audio0").await.largest(), Some(before), "same group, same first object");
 
         publisher.restart();
         publisher.tracks(infos).unwrap();
-        publisher.frame(video_frame(1, 0, 1, true)).unwrap();
+        publisher.frame(video_frame(1, 0, 1, true), SystemTime::now()).unwrap();
         assert_eq!(track.largest().unwrap().group, before.group + 1);
         assert!(!track.has_ended());
         assert_eq!(catalog.largest(), Some(told), "nothing new to tell");
@@ -314,13 +360,13 @@ mod tests {
     async fn other_tracks_replace_the_old_ones_and_the_catalog_tells() {
         let (broadcast, mut publisher) = publisher();
         publisher.tracks(vec![video(1, 30), audio(2, 48_000)]).unwrap();
-        publisher.frame(video_frame(1, 0, 1, true)).unwrap();
+        publisher.frame(video_frame(1, 0, 1, true), SystemTime::now()).unwrap();
         let (track, catalog) = (found(&broadcast, "video0").await, found(&broadcast, "catalog").await);
         let told = catalog.largest().unwrap();
 
         publisher.restart();
         publisher.tracks(vec![video(1, 90_000)]).unwrap();
-        publisher.frame(video_frame(1, 0, 3000, true)).unwrap();
+        publisher.frame(video_frame(1, 0, 3000, true), SystemTime::now()).unwrap();
         assert!(track.has_ended() && !catalog.has_ended());
         assert!(catalog.largest().unwrap().group > told.group);
         let replacement = found(&broadcast, "video0").await;
@@ -350,6 +396,32 @@ mod tests {
         let many = (0..=MAX_TRACKS as u32).map(|id| video(id, 30)).collect();
         assert!(matches!(publisher.tracks(many), Err(PublishError::TooManyTracks(_))));
         publisher.tracks(vec![video(1, 30)]).unwrap();
-        assert!(matches!(publisher.frame(video_frame(9, 0, 1, true)), Err(PublishError::UnknownTrack(9))));
+        assert!(matches!(
+            publisher.frame(video_frame(9, 0, 1, true), SystemTime::now()),
+            Err(PublishError::UnknownTrack(9))
+        ));
+    }
+
+    #[tokio::test]
+    async fn pictures_are_stamped_always_and_sound_four_times_a_second() {
+        let (broadcast, mut publisher) = publisher();
+        publisher.tracks(vec![video(1, 30), audio(2, 48_000)]).unwrap();
+        let captured = SystemTime::now() - Duration::from_millis(3);
+        publisher.frame(video_frame(1, 0, 1, true), captured).unwrap();
+        for index in 0..30 {
+            publisher.frame(video_frame(1, 1 + index, 1, false), captured).unwrap();
+        }
+        for index in 0..47 {
+            publisher.frame(audio_frame(2, index * 1024, 1024), captured).unwrap();
+        }
+        for (name, objects, expected) in [("video0", 31, 31), ("audio0", 47, 4)] {
+            let track = found(&broadcast, name).await;
+            assert_eq!(track.largest().unwrap().object + 1, objects);
+            let stamps = track.stamps();
+            assert_eq!(stamps.len(), expected, "{name}");
+            let told = microseconds(captured.duration_since(UNIX_EPOCH).unwrap());
+            assert!(stamps.iter().all(|stamp| stamp.captured == told && stamp.origin >= 3000), "{stamps:?}");
+        }
+        assert!(found(&broadcast, "catalog").await.stamps().is_empty());
     }
 }

@@ -7,14 +7,13 @@ use std::{
 
 use bytes::Bytes;
 use fanout::{LogSettings, MemoryBudget, SubgroupAppender, SubgroupMeta, TrackLog};
-use media::Frame;
 use moqt::{Location, ObjectHeader, ObjectStatus, Properties, PublishDoneCode, TrackName, Version};
 
 use super::PublishError;
 use crate::{
     limit::FRAME_OVERHEAD,
     metric,
-    package::{Packaged, Packager},
+    package::{Packaged, Packager, Published},
     settings::RetainSettings,
 };
 
@@ -56,7 +55,7 @@ struct RawGroup {
     id: u64,
     /// Number of the first frame in the track.
     sequence: u32,
-    frames: Vec<Frame>,
+    frames: Vec<Published>,
     bytes: usize,
     complete: bool,
     /// The track's end, after the last frame.
@@ -92,6 +91,13 @@ impl Track {
         &self.properties
     }
 
+    /// Every stamp that is kept.
+    #[cfg(test)]
+    pub(crate) fn stamps(&self) -> Vec<crate::package::Stamp> {
+        let state = self.lock();
+        state.groups.iter().flat_map(|group| &group.frames).filter_map(|published| published.stamp).collect()
+    }
+
     /// The newest object, packaged or not; `None` before the first.
     pub(crate) fn largest(&self) -> Option<Location> {
         let state = self.lock();
@@ -106,7 +112,7 @@ impl Track {
     }
 
     /// Begins group `id` with its first frame and ends the group before it.
-    pub(crate) fn begin(&self, id: u64, frame: Frame) -> Result<(), PublishError> {
+    pub(crate) fn begin(&self, id: u64, frame: Published) -> Result<(), PublishError> {
         let mut state = self.lock();
         state.complete_newest();
         let sequence = state.sequence;
@@ -116,20 +122,20 @@ impl Track {
     }
 
     /// Adds a frame to the newest group.
-    pub(crate) fn push(&self, frame: Frame) -> Result<(), PublishError> {
+    pub(crate) fn push(&self, frame: Published) -> Result<(), PublishError> {
         self.add(&mut self.lock(), frame)
     }
 
-    fn add(&self, state: &mut State, frame: Frame) -> Result<(), PublishError> {
+    fn add(&self, state: &mut State, published: Published) -> Result<(), PublishError> {
         let RetainSettings { groups, bytes: limit, .. } = self.settings.retain;
-        let cost = frame.payload.len() + FRAME_OVERHEAD;
+        let cost = published.frame.payload.len() + FRAME_OVERHEAD;
         let Some(group) = state.groups.back_mut() else { return Ok(()) };
         if group.bytes + cost > limit {
             let track = self.name().to_string();
             return Err(PublishError::GroupTooLarge { track, group: group.id, limit });
         }
         group.bytes += cost;
-        group.frames.push(frame);
+        group.frames.push(published);
         state.bytes += cost;
         state.sequence = state.sequence.wrapping_add(1);
         while state.groups.len() > 1 && (state.groups.len() > groups.get() || state.bytes > limit) {
@@ -226,10 +232,10 @@ impl Live {
             *self = Self::new(self.log.clone(), group.id);
         }
         let properties = packager.has_properties();
-        while let Some(frame) = group.frames.get(self.packaged) {
+        while let Some(published) = group.frames.get(self.packaged) {
             let index = self.packaged;
             let sequence = group.sequence.wrapping_add(index as u32);
-            let Packaged { properties: of_object, payload } = packager.package(frame, sequence, index == 0)?;
+            let Packaged { properties: of_object, payload } = packager.package(published, sequence, index == 0)?;
             let header = header(index, of_object, payload.len(), ObjectStatus::Normal);
             self.appender(properties)?.object(&header, payload)?;
             self.packaged += 1;
@@ -311,7 +317,7 @@ mod tests {
         let retain = RetainSettings { groups: NonZeroUsize::new(GROUPS).unwrap(), bytes, total_bytes: 1 << 30 };
         let settings = TrackSettings {
             name: TrackName::new("video0".to_owned()).unwrap(),
-            packager: Packager::new(Packaging::Loc, &video(1, 30)),
+            packager: Packager::new(Packaging::Loc, &video(1, 30), None),
             priority: 5,
             retain,
             budget: MemoryBudget::new(retain.total_bytes),
@@ -319,9 +325,13 @@ mod tests {
         Arc::new(Track::new(settings).unwrap())
     }
 
+    fn picture(time: u64, keyframe: bool) -> Published {
+        Published { frame: video_frame(1, time, 1, keyframe), stamp: None }
+    }
+
     fn publish(track: &Track, group: u64, frames: u64) {
         for index in 0..frames {
-            let frame = video_frame(1, group * 100 + index, 1, index == 0);
+            let frame = picture(group * 100 + index, index == 0);
             match index {
                 0 => track.begin(group, frame).unwrap(),
                 _ => track.push(frame).unwrap(),
@@ -344,11 +354,11 @@ mod tests {
         assert_eq!(kept, [12, 13, 14]);
         assert!(demand.log().group(13).unwrap().is_complete() && !demand.log().group(14).unwrap().is_complete());
 
-        track.push(video_frame(1, 1404, 1, false)).unwrap();
+        track.push(picture(1404, false)).unwrap();
         assert_eq!(demand.log().largest(), Some(Location::new(14, 4)));
         let other = track.demand();
         drop(demand);
-        track.push(video_frame(1, 1405, 1, false)).unwrap();
+        track.push(picture(1405, false)).unwrap();
         assert_eq!(other.log().largest(), Some(Location::new(14, 5)));
         drop(other);
         assert!(track.lock().live.is_none());
@@ -389,7 +399,7 @@ mod tests {
             assert!(state.bytes <= limit && state.groups.len() == 1, "two such groups do not fit");
             assert_eq!(state.bytes, state.groups.iter().map(|group| group.bytes).sum::<usize>());
         }
-        let error = (6..100).find_map(|index| track.push(video_frame(1, index, 1, false)).err()).unwrap();
+        let error = (6..100).find_map(|index| track.push(picture(index, false)).err()).unwrap();
         assert!(matches!(error, PublishError::GroupTooLarge { group: 4, .. }), "{error}");
     }
 }
