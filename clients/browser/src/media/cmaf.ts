@@ -237,7 +237,7 @@ export class FragmentReader {
     for (const box of boxes(chunk, "the fragment")) {
       if (box.type === "moof") {
         if (waiting.length > 0) throw new MediaError("box `moof` comes before the data of the fragment before");
-        waiting = this.#readMoof(box, chunk.length);
+        waiting = this.#readMoof(box);
       } else if (box.type === "mdat") {
         for (const sample of waiting) frames.push(this.#frame(sample, box, chunk));
         waiting = [];
@@ -263,26 +263,25 @@ export class FragmentReader {
     };
   }
 
-  #readMoof(moof: Box, chunkEnd: number): Sample[] {
+  #readMoof(moof: Box): Sample[] {
     const tracks = children(moof).filter((box) => box.type === "traf");
     // The lone track is the one of the segment, whatever its id: some publishers renumber only one of the two.
     if (tracks.length > 1) throw new MediaError("fragment with several tracks");
     this.#dataEnd = undefined;
     const samples: Sample[] = [];
-    for (const traf of tracks) this.#readTraf(traf, moof, chunkEnd, samples);
+    for (const traf of tracks) this.#readTraf(traf, moof, samples);
     return samples;
   }
 
-  #readTraf(traf: Box, moof: Box, chunkEnd: number, samples: Sample[]): void {
+  #readTraf(traf: Box, moof: Box, samples: Sample[]): void {
     const inside = children(traf);
     const header = find(inside, "tfhd");
     if (header === undefined) throw new MediaError("no `tfhd` in `traf`");
     const tfhd = fields(header);
     const { flags } = tfhd.full();
     tfhd.skip(4);
-    let base = flags & 1 ? Number(tfhd.u64()) : moof.start;
-    // Counted in the file this fragment was cut out of: there, too, it is where the `moof` begins.
-    if (base < moof.start || base >= chunkEnd) base = moof.start;
+    // base-data-offset counts in the file this fragment was cut out of, and is where its `moof` begins there.
+    if (flags & 1) tfhd.skip(8);
     if (flags & 2) tfhd.skip(4);
     const defaults = { ...this.#init.defaults };
     if (flags & 8) defaults.duration = tfhd.u32();
@@ -293,10 +292,10 @@ export class FragmentReader {
       const tfdt = fields(time);
       this.#nextTime = tfdt.full().version === 1 ? tfdt.u64() : BigInt(tfdt.u32());
     }
-    for (const box of inside) if (box.type === "trun") this.#readRun(box, base, moof, defaults, samples);
+    for (const box of inside) if (box.type === "trun") this.#readRun(box, moof, defaults, samples);
   }
 
-  #readRun(box: Box, base: number, moof: Box, defaults: SampleDefaults, samples: Sample[]): void {
+  #readRun(box: Box, moof: Box, defaults: SampleDefaults, samples: Sample[]): void {
     const trun = fields(box);
     const { flags } = trun.full();
     const count = trun.u32();
@@ -305,8 +304,8 @@ export class FragmentReader {
       throw new MediaError(`more than ${MAX_FRAGMENT_SAMPLES} samples in one object`);
     }
     // Without any offset the data can only be what follows: the body of the next `mdat`.
-    let start = this.#dataEnd ?? (base === moof.start ? moof.end + 8 : base);
-    if (flags & 1) start = base + trun.i32();
+    let start = this.#dataEnd ?? moof.end + 8;
+    if (flags & 1) start = moof.start + trun.i32();
     const firstFlags = flags & 4 ? trun.u32() : undefined;
     for (let index = 0; index < count; index++) {
       const duration = flags & 0x100 ? trun.u32() : defaults.duration;
