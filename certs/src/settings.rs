@@ -1,6 +1,6 @@
 //! What a server's operator decides about certificates.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
@@ -17,6 +17,19 @@ pub struct CertificateSettings {
     /// Directory that keeps development certificates over restarts and shares them between processes; must not be
     /// readable by others. Without it they live in memory only.
     pub directory: Option<PathBuf>,
+}
+
+/// Folder of the state directory that keeps development certificates.
+const FOLDER: &str = "certificates";
+
+impl CertificateSettings {
+    /// Keeps development certificates in a folder of this user's state directory, unless another directory is named: a server
+    /// that is restarted is then recognized by who pinned its certificate.
+    #[must_use]
+    pub fn kept_in(mut self, state_directory: Option<&Path>) -> Self {
+        self.directory = self.directory.or_else(|| state_directory.map(|state| state.join(FOLDER)));
+        self
+    }
 }
 
 impl Default for CertificateSettings {

@@ -39,6 +39,14 @@ pub enum Token {
 }
 
 impl Token {
+    /// The token type of tokens whose meaning both sides agreed on out of band.
+    pub const OUT_OF_BAND: u64 = 0;
+
+    /// A token of the type [`OUT_OF_BAND`](Self::OUT_OF_BAND), used once.
+    pub fn agreed(value: impl Into<Bytes>) -> Self {
+        Self::UseValue { kind: Self::OUT_OF_BAND, value: value.into() }
+    }
+
     /// Reads a token that fills `content`.
     ///
     /// # Errors

@@ -4,8 +4,8 @@ use std::{sync::Arc, time::Duration};
 
 use certs::hash_from_hex;
 use futures_util::future::select_all;
-use moqt::{Parameters, SessionErrorCode};
-use process::{Backoff, Shutdown};
+use moqt::{Parameters, RequestErrorCode, SessionErrorCode, Token};
+use process::{Backoff, Secret, Shutdown};
 use tokio::{
     task::JoinSet,
     time::{Instant, sleep, timeout},
@@ -30,6 +30,8 @@ use crate::{
 pub(crate) struct RelayLink {
     pub(crate) address: Address,
     pub(crate) trust: RelayTrustSettings,
+    /// What the relay wants to see in SETUP.
+    pub(crate) token: Option<Secret>,
     pub(crate) client: Arc<ClientEndpoint>,
     pub(crate) publications: Arc<Publications>,
 }
@@ -43,6 +45,8 @@ enum LinkError {
     Dial(#[from] DialError),
     #[error(transparent)]
     Start(#[from] StartError),
+    #[error("the relay wants a valid token for publishing: give it with --publish-token or EFIR_PUBLISH_TOKEN")]
+    Unauthorized,
     #[error("PUBLISH_NAMESPACE {0}: {1}")]
     Publish(String, RequestFailure),
     #[error("no answer to SETUP and PUBLISH_NAMESPACE in time")]
@@ -75,7 +79,7 @@ impl RelayLink {
             let ending = tokio::select! {
                 published = self.publish(&address, &mut sessions) => match published {
                     Ok(published) => {
-                        tracing::info!(relay = %address, "publishing to the relay");
+                        tracing::info!(relay = %address.without_query(), "publishing to the relay");
                         self.keep(published, &mut sessions, &shutdown).await
                     }
                     Err(error) => Ending::Closed(error.to_string()),
@@ -89,14 +93,14 @@ impl RelayLink {
             match ending {
                 Ending::Shutdown => break,
                 Ending::Closed(reason) => {
-                    tracing::warn!(relay = %address, reason, "not publishing to the relay, trying again");
+                    tracing::warn!(relay = %address.without_query(), reason, "not publishing to the relay, trying again");
                     address = self.address.clone();
                     redirects = 0;
                 }
                 Ending::Moved(notice) => {
                     redirects += 1;
                     address = next_address(&self.address, &address, &notice, redirects);
-                    tracing::info!(relay = %address, "the relay asks to move");
+                    tracing::info!(relay = %address.without_query(), "the relay asks to move");
                     if started.elapsed() >= HEALTHY_AFTER {
                         continue;
                     }
@@ -121,6 +125,7 @@ impl RelayLink {
         let settings = SessionSettings {
             path: Some(address.path.clone()),
             authority: Some(address.authority()),
+            tokens: self.token.iter().map(|token| Token::agreed(token.expose().to_owned())).collect(),
             request_limit: SESSION_REQUESTS,
             ..SessionSettings::default()
         };
@@ -146,7 +151,12 @@ impl RelayLink {
         let mut announcements = Vec::new();
         for namespace in self.publications.namespaces() {
             let answer = session.publish_namespace(namespace.clone(), Parameters::default()).await;
-            announcements.push(answer.map_err(|error| LinkError::Publish(namespace.to_string(), error))?);
+            announcements.push(answer.map_err(|error| match error {
+                RequestFailure::Refused(refusal) if refusal.code == RequestErrorCode::Unauthorized => {
+                    LinkError::Unauthorized
+                }
+                error => LinkError::Publish(namespace.to_string(), error),
+            })?);
         }
         Ok(announcements)
     }
@@ -241,7 +251,7 @@ fn next_address(home: &Address, current: &Address, notice: &GoAwayNotice, redire
         return current.clone();
     }
     notice.uri.parse().unwrap_or_else(|error| {
-        tracing::warn!(uri = notice.uri, %error, "the relay's GOAWAY names no usable address");
+        tracing::warn!(%error, "the relay's GOAWAY names no usable address");
         current.clone()
     })
 }

@@ -74,7 +74,8 @@ impl Origin {
     /// See [`OriginError`].
     pub async fn load(settings: Settings) -> Result<Self, OriginError> {
         settings.check()?;
-        let Settings { listen, publish, http, broadcasts, retain, delay, certificate, trust, log: _ } = settings;
+        let Settings { listen, publish, publish_token, http, broadcasts, retain, delay, certificate, trust, log: _ } =
+            settings;
         let budget = MemoryBudget::new(retain.total_bytes);
         let mut publications = Publications::default();
         let mut sources = Vec::with_capacity(broadcasts.len());
@@ -90,12 +91,13 @@ impl Origin {
         }
         let publications = Arc::new(publications);
         let development = certificate.certificate.is_none();
-        let hash_directory = development.then(process::state_directory).flatten();
+        let state_directory = process::state_directory();
+        let hash_directory = state_directory.clone().filter(|_| development);
         let (endpoint, certificates) = if listen.is_empty() {
             (None, None)
         } else {
-            let (store, watcher) = CertificateStore::load(&certificate)?;
-            let settings = endpoint_settings(listen).with_reset_secret(process::state_directory().as_deref());
+            let (store, watcher) = CertificateStore::load(&certificate.kept_in(state_directory.as_deref()))?;
+            let settings = endpoint_settings(listen).with_reset_secret(state_directory.as_deref());
             let endpoint = ServerEndpoint::bind(settings, store.clone(), None)?;
             (Some(endpoint), Some((store, watcher)))
         };
@@ -110,6 +112,7 @@ impl Origin {
             let link = |address| RelayLink {
                 address,
                 trust: trust.clone(),
+                token: publish_token.clone(),
                 client: client.clone(),
                 publications: publications.clone(),
             };

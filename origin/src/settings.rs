@@ -5,7 +5,7 @@ use std::{fmt::Display, net::SocketAddr, num::NonZeroUsize, path::PathBuf, str::
 use certs::CertificateSettings;
 use clap::{Parser, ValueHint};
 use moqt::Namespace;
-use process::{Contradiction, LogSettings, SettingsArguments};
+use process::{Contradiction, LogSettings, Secret, SettingsArguments};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
 use transport::Address;
 
@@ -24,6 +24,8 @@ pub struct Settings {
     /// Relays to publish to: `https://host:port/path` (WebTransport) or `moqt://host:port/path` (QUIC).
     #[serde(with = "texts")]
     pub publish: Vec<Address>,
+    /// Token that those relays want to see before they take a publication.
+    pub publish_token: Option<Secret>,
     /// TCP address for /metrics, /healthz and /readyz; none by default.
     pub http: Option<SocketAddr>,
     /// What is published. Without any, the built-in clip.
@@ -73,6 +75,7 @@ impl Default for Settings {
                 SocketAddr::from(([0, 0, 0, 0, 0, 0, 0, 1], DEFAULT_PORT)),
             ],
             publish: Vec::new(),
+            publish_token: None,
             http: None,
             broadcasts: vec![BroadcastSettings::default()],
             retain: RetainSettings::default(),
@@ -323,6 +326,9 @@ pub struct Arguments {
     /// Relay to publish to; may be given several times
     #[arg(long, value_name = "URL")]
     publish: Vec<String>,
+    /// Token that the relay wants before it takes a publication; also EFIR_PUBLISH_TOKEN, which other users cannot see
+    #[arg(long, value_name = "TOKEN", requires = "publish")]
+    publish_token: Option<String>,
     /// Accept any certificate of a relay (experiments only)
     #[arg(long)]
     insecure: bool,
@@ -339,6 +345,8 @@ pub struct Arguments {
 struct Flags {
     listen: Option<Vec<SocketAddr>>,
     publish: Option<Vec<String>>,
+    /// As text: a [`Secret`] would come out redacted.
+    publish_token: Option<String>,
     http: Option<SocketAddr>,
     broadcasts: Option<[BroadcastFlags; 1]>,
     trust: Option<TrustFlags>,
@@ -369,6 +377,7 @@ impl Arguments {
         Flags {
             listen: Some(self.listen.clone()).filter(|listen| !listen.is_empty()),
             publish: Some(self.publish.clone()).filter(|publish| !publish.is_empty()),
+            publish_token: self.publish_token.clone(),
             http: self.http,
             broadcasts: broadcast.then_some([BroadcastFlags {
                 namespace,

@@ -60,5 +60,6 @@ pub use run::{StopError, run};
 pub use secret::Secret;
 pub use settings::{
     Contradiction, SettingsArguments, SettingsError, SettingsLayers, SettingsOrigin, UnknownKey, load_settings,
+    token_from_environment,
 };
 pub use shutdown::Shutdown;

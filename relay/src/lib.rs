@@ -7,6 +7,7 @@
 //! | `router` | who publishes what: announced namespaces, offered tracks, configured upstreams |
 //! | `track` | one open track: its live log, its state, its viewers |
 //! | `upstream` | sessions to upstreams; one subscription per track, feeding its log |
+//! | `access` | pure: who may publish and who may watch |
 //! | `downstream` | sessions of viewers and publishers; one task per request |
 //! | `cache` | complete groups that left the live logs |
 //! | `http` | metrics, health, certificate hash and groups over HTTP |
@@ -15,6 +16,7 @@
 //! A relay never looks into a payload. Frames pass as shared slices: upstream stream, live log ([`fanout::TrackLog`]), viewers'
 //! cursors; a complete group moves from the log to the cache without a copy.
 
+mod access;
 mod cache;
 mod downstream;
 mod flags;
@@ -30,5 +32,6 @@ mod upstream;
 pub use flags::Flags;
 pub use relay::{LoadError, Relay, Shared};
 pub use settings::{
-    CertificateSettings, LimitSettings, MemorySettings, RelaySettings, SlowViewerSettings, UpstreamSettings,
+    AccessSettings, CertificateSettings, LimitSettings, MemorySettings, RelaySettings, SlowViewerSettings,
+    UpstreamSettings,
 };

@@ -5,7 +5,7 @@
 //! | `efir_relay_sessions` `{transport}` | sessions | live downstream sessions |
 //! | `efir_relay_sessions_ended_total` `{cause}` | sessions | ended sessions, by whose doing |
 //! | `efir_relay_requests_total` `{kind}` | requests | requests of peers |
-//! | `efir_relay_requests_refused_total` `{kind,code}` | requests | requests answered REQUEST_ERROR |
+//! | `efir_relay_requests_refused_total` `{kind,code}` | requests | requests answered REQUEST_ERROR, and GETs (`http`) without the token they need |
 //! | `efir_relay_subscriptions` | subscriptions | downstream subscriptions being served |
 //! | `efir_relay_tracks` | tracks | tracks open in the relay |
 //! | `efir_relay_upstream_subscriptions` | subscriptions | live upstream subscriptions: one per track |
@@ -96,7 +96,8 @@ pub(crate) fn session_ended(error: &SessionError) {
     counter!("efir_relay_sessions_ended_total", "cause" => cause).increment(1);
 }
 
-fn kind(request: &IncomingRequest) -> &'static str {
+/// The kind of a request, as a label.
+pub(crate) fn kind(request: &IncomingRequest) -> &'static str {
     match request {
         IncomingRequest::Subscribe(_) => "subscribe",
         IncomingRequest::Fetch(_) => "fetch",

@@ -14,6 +14,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use transport::{Accepted, Address, EndpointSettings, ServerEndpoint, TrustSettings};
 
+use crate::access::Access;
 use crate::cache::{CacheLimits, FrameCache};
 use crate::router::Router;
 use crate::settings::{RelaySettings, UpstreamSettings};
@@ -27,6 +28,7 @@ pub(crate) struct Context {
     /// This relay on requests, so that loops are found.
     pub(crate) id: u64,
     pub(crate) settings: RelaySettings,
+    pub(crate) access: Access,
     pub(crate) router: Arc<Router>,
     pub(crate) registry: Registry,
     pub(crate) cache: Arc<FrameCache>,
@@ -52,6 +54,7 @@ impl Context {
         budget.set_reclaim(cache.reclaimer());
         Ok(Arc::new(Self {
             id: random_id(),
+            access: Access::new(&settings.access),
             router: Arc::new(Router::new(upstreams.len())),
             registry: Registry::default(),
             cache,
@@ -162,8 +165,8 @@ pub struct Shared {
     pub upstream_trust: Option<TrustSettings>,
     /// Paths served next to the relay's own over HTTP.
     pub routes: axum::Router,
-    /// Where clients of this user on this machine find the certificate's hash, and where the secret is kept that lets peers
-    /// notice a restart at once; without it neither.
+    /// Where clients of this user on this machine find the certificate's hash, and where development certificates and the secret
+    /// that lets peers notice a restart at once are kept over restarts; without it none of these.
     pub state_directory: Option<PathBuf>,
 }
 
@@ -181,7 +184,8 @@ impl Relay {
     /// See [`LoadError`].
     pub async fn load(settings: RelaySettings, shared: Shared) -> Result<Self, LoadError> {
         settings.check()?;
-        let (certificates, mut watcher) = CertificateStore::load(&certificate_settings(&settings))?;
+        let (certificates, mut watcher) =
+            CertificateStore::load(&certificate_settings(&settings).kept_in(shared.state_directory.as_deref()))?;
         let upstreams = upstreams(&settings, shared.upstream_trust.as_ref())?;
         let context = Context::new(settings, upstreams).map_err(LoadError::Client)?;
         let settings = &context.settings;
@@ -328,7 +332,7 @@ fn upstreams(settings: &RelaySettings, shared: Option<&TrustSettings>) -> Result
                 None => TrustSettings::System,
             },
         };
-        Ok(Upstream { address, trust })
+        Ok(Upstream { address, trust, token: upstream.token.clone() })
     };
     settings.upstream.iter().map(one).collect()
 }

@@ -4,7 +4,7 @@ use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
-use process::{Contradiction, HttpSettings, LogSettings};
+use process::{Contradiction, HttpSettings, LogSettings, Secret};
 use serde::{Deserialize, Serialize};
 
 /// UDP port that players and other relays know by default.
@@ -22,6 +22,8 @@ pub struct RelaySettings {
     pub http_port: u16,
     /// Where tracks come from that nobody announces here, best first.
     pub upstream: Vec<UpstreamSettings>,
+    /// Who may publish and who may watch.
+    pub access: AccessSettings,
     /// The server's certificate.
     pub certificate: CertificateSettings,
     /// Memory for frames.
@@ -52,9 +54,22 @@ pub struct UpstreamSettings {
     pub certificate_hashes: Vec<String>,
     /// PEM file of the only authority to accept.
     pub ca: Option<PathBuf>,
+    /// Token that the upstream wants to see before it serves this relay.
+    pub token: Option<Secret>,
 }
 
-/// Where the server's certificate comes from; without files a development certificate is made.
+/// Tokens that clients must show; without one the door is open to everybody.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct AccessSettings {
+    /// Token for offering tracks and namespaces. Whoever has it may watch, too.
+    pub publish_token: Option<Secret>,
+    /// Token for listing, watching and fetching tracks, over MOQT and HTTP.
+    pub subscribe_token: Option<Secret>,
+}
+
+/// Where the server's certificate comes from; without files a development certificate is made, and kept in the
+/// state directory over restarts.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct CertificateSettings {
@@ -114,6 +129,7 @@ impl Default for RelaySettings {
             listen: vec![(Ipv4Addr::LOCALHOST, DEFAULT_PORT).into(), (Ipv6Addr::LOCALHOST, DEFAULT_PORT).into()],
             http_port: DEFAULT_HTTP_PORT,
             upstream: Vec::new(),
+            access: AccessSettings::default(),
             certificate: CertificateSettings::default(),
             memory: MemorySettings::default(),
             slow_viewer: SlowViewerSettings::default(),

@@ -97,7 +97,7 @@ impl Standalone {
         let own = origin.addresses().first().map(|address| UpstreamSettings {
             url: format!("moqt://{address}"),
             certificate_hashes: origin.certificate_hashes().iter().map(certs::hash_to_hex).collect(),
-            ca: None,
+            ..UpstreamSettings::default()
         });
         relay.upstream.extend(own);
         let routes = Router::new().route("/", get(async || GUIDE));

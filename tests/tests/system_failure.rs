@@ -280,3 +280,16 @@ async fn shutdown_waits_for_nobody_when_everybody_has_left() {
     relay.stopped().await;
     assert!(began.elapsed() < Duration::from_secs(3), "{:?}", began.elapsed());
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_restarted_relay_comes_back_with_the_certificate_that_pages_pinned() {
+    let state = tempfile::tempdir().unwrap();
+    let first = RunningRelay::start_in(settings(), state.path()).await;
+    let (address, hash) = (first.address, first.certificate_hash);
+    first.kill().await;
+    let again = RelaySettings { listen: vec![address], ..settings() };
+    let second = RunningRelay::start_in(again, state.path()).await;
+    assert_eq!((second.address, second.certificate_hash), (address, hash));
+    let elsewhere = RunningRelay::start(settings()).await;
+    assert_ne!(elsewhere.certificate_hash, hash, "without a directory it lives in memory");
+}

@@ -56,6 +56,13 @@ impl Address {
         }
     }
 
+    /// The address for people and logs: without the query, which may hold a token.
+    #[must_use]
+    pub fn without_query(&self) -> Self {
+        let path = self.path.split('?').next().unwrap_or_default().to_owned();
+        Self { path, ..self.clone() }
+    }
+
     /// Whether the host is this machine by name or literal.
     #[must_use]
     pub fn is_localhost(&self) -> bool {
@@ -130,6 +137,7 @@ mod tests {
         assert_eq!((address.host.as_str(), address.port), ("localhost", 4443));
         assert_eq!(address.path, "/live/cam?token=a%20b");
         assert_eq!(address.to_string(), "https://localhost:4443/live/cam?token=a%20b");
+        assert_eq!(address.without_query().to_string(), "https://localhost:4443/live/cam");
         assert!(address.is_localhost());
     }
 

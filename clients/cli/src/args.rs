@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
 use moqt::Namespace;
+use process::Secret;
 use transport::TrustSettings;
 
 use crate::target::{Target, parse_namespace};
@@ -31,7 +32,10 @@ broadcast's namespace: /live/demo is the namespace of the two fields `live` and
 `demo` (%2F for a slash inside of a field). Where the two differ, --namespace
 says the namespace:
 
-  efir pull https://relay.example/customer?token=x --namespace live/demo
+  efir pull https://relay.example/customer?id=7 --namespace live/demo
+
+A server that wants a token gets it with --token or from EFIR_TOKEN; or, as it
+stands, in the URL's query.
 
 Servers on this machine that run with a development certificate are trusted
 without a flag.";
@@ -123,6 +127,22 @@ impl TrustArguments {
     }
 }
 
+/// Who is accepted as the server, and what it is shown.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct ConnectArguments {
+    #[command(flatten)]
+    pub(crate) trust: TrustArguments,
+    /// Token that the server wants to see; also EFIR_TOKEN, which other users of this machine cannot see
+    #[arg(long, value_name = "TOKEN")]
+    token: Option<String>,
+}
+
+impl ConnectArguments {
+    pub(crate) fn token(&self) -> Option<Secret> {
+        self.token.clone().map(Secret::from).or_else(process::token_from_environment)
+    }
+}
+
 /// A broadcast on a server.
 #[derive(Debug, Clone, Args)]
 pub(crate) struct BroadcastArguments {
@@ -132,7 +152,7 @@ pub(crate) struct BroadcastArguments {
     #[arg(long, value_name = "A/B", value_parser = parse_namespace)]
     namespace: Option<Namespace>,
     #[command(flatten)]
-    pub(crate) trust: TrustArguments,
+    pub(crate) connect: ConnectArguments,
 }
 
 impl BroadcastArguments {
@@ -156,7 +176,7 @@ pub(crate) struct LsArguments {
     #[arg(long)]
     pub(crate) json: bool,
     #[command(flatten)]
-    pub(crate) trust: TrustArguments,
+    pub(crate) connect: ConnectArguments,
 }
 
 #[derive(Debug, Args)]

@@ -3,13 +3,14 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use moqt::SessionErrorCode;
 use moqt::session::PeerSetup;
+use moqt::{SessionErrorCode, Token};
+use process::Secret;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, timeout};
 use transport::{Address, ClientEndpoint, ClientSettings, Session, SessionSettings, TrustSettings};
 
-use crate::args::TrustArguments;
+use crate::args::ConnectArguments;
 use crate::error::Failure;
 use crate::limit;
 
@@ -18,6 +19,8 @@ use crate::limit;
 pub(crate) struct Connector {
     endpoint: ClientEndpoint,
     trust: TrustSettings,
+    /// What servers are shown in SETUP.
+    token: Option<Secret>,
 }
 
 /// One session that is polled for as long as this lives; dropping it ends the session.
@@ -35,22 +38,22 @@ pub(crate) struct Link {
 
 impl Connector {
     /// Opens the sockets.
-    pub(crate) fn new(trust: &TrustArguments) -> Result<Self, Failure> {
+    pub(crate) fn new(arguments: &ConnectArguments) -> Result<Self, Failure> {
         let endpoint = ClientEndpoint::new(ClientSettings::default())
             .map_err(|error| Failure::Connection(format!("cannot open a UDP socket: {error}")))?;
-        Ok(Self { endpoint, trust: trust.settings() })
+        Ok(Self { endpoint, trust: arguments.trust.settings(), token: arguments.token() })
     }
 
     /// Connects and waits for the server's SETUP.
     pub(crate) async fn connect(&self, address: &Address) -> Result<Link, Failure> {
-        let shown = Address { path: address.path.split('?').next().unwrap_or_default().to_owned(), ..address.clone() };
-        let target = shown.to_string();
+        let target = address.without_query().to_string();
         let begin = Instant::now();
         let dialed = self.endpoint.dial(address, &self.trust).await;
         let connection = dialed.map_err(|error| Failure::dial(&target, &error))?;
         let settings = SessionSettings {
             path: Some(address.path.clone()),
             authority: Some(address.authority()),
+            tokens: self.token.iter().map(|token| Token::agreed(token.expose().to_owned())).collect(),
             ..SessionSettings::default()
         };
         let (session, driver) = transport::start(connection, settings)

@@ -72,7 +72,7 @@ impl Failure {
                     | RequestErrorCode::ExpiredAuthToken
                     | RequestErrorCode::MalformedAuthToken => {
                         format!(
-                            "{target} does not allow {what}{reason}: the token in the URL's query is missing, wrong or expired"
+                            "{target} does not allow {what}{reason}: give the right token with --token or EFIR_TOKEN"
                         )
                     }
                     RequestErrorCode::NotSupported => {

@@ -25,7 +25,7 @@ struct Fetched {
 
 /// Runs the subcommand.
 pub(crate) async fn run(arguments: FetchArguments, shutdown: process::Shutdown) -> Result<(), Failure> {
-    let connector = Connector::new(&arguments.broadcast.trust)?;
+    let connector = Connector::new(&arguments.broadcast.connect)?;
     let broadcast = &arguments.broadcast;
     let target = broadcast.url.to_string();
     let prepare = async {

@@ -46,7 +46,7 @@ struct LiveEdge {
 
 /// Runs the subcommand.
 pub(crate) async fn run(arguments: InfoArguments, shutdown: process::Shutdown) -> Result<(), Failure> {
-    let connector = Connector::new(&arguments.broadcast.trust)?;
+    let connector = Connector::new(&arguments.broadcast.connect)?;
     let result = tokio::select! {
         biased;
         () = shutdown.begun() => Ok(()),

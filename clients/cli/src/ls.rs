@@ -40,7 +40,7 @@ struct ListedTrack {
 
 /// Runs the subcommand.
 pub(crate) async fn run(arguments: LsArguments, shutdown: process::Shutdown) -> Result<(), Failure> {
-    let connector = Connector::new(&arguments.trust)?;
+    let connector = Connector::new(&arguments.connect)?;
     let result = tokio::select! {
         biased;
         () = shutdown.begun() => Ok(()),

@@ -47,7 +47,7 @@ pub(crate) async fn run(arguments: PullArguments, shutdown: process::Shutdown) -
     if arguments.raw && arguments.track.len() > 1 {
         return Err(Failure::Usage("--raw writes one track only: give one --track".to_owned()));
     }
-    let connector = Connector::new(&arguments.broadcast.trust)?;
+    let connector = Connector::new(&arguments.broadcast.connect)?;
     let prepared = tokio::select! {
         biased;
         () = shutdown.begun() => return Ok(()),

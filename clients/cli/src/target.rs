@@ -54,9 +54,7 @@ pub(crate) fn parse_namespace(text: &str) -> Result<Namespace, String> {
 impl Display for Target {
     /// The address as given, without the query: that may hold a token.
     fn fmt(&self, f: &mut Formatter<'_>) -> std::fmt::Result {
-        let path = self.address.path.split('?').next().unwrap_or_default();
-        let shown = Address { path: path.to_owned(), ..self.address.clone() };
-        write!(f, "{shown}")
+        write!(f, "{}", self.address.without_query())
     }
 }
 

@@ -8,7 +8,7 @@ use toml::{
     de::{DeTable, DeValue},
 };
 
-use super::{FILE_VARIABLE, PREFIX, SettingsError, SettingsOrigin, UnknownKey};
+use super::{FILE_VARIABLE, PREFIX, SettingsError, SettingsOrigin, TOKEN_VARIABLE, UnknownKey};
 
 /// The names on the way from the top to a value.
 type KeyPath = Vec<String>;
@@ -52,7 +52,7 @@ impl SettingsLayers {
         Ok(())
     }
 
-    /// Adds the variables that start with `EFIR_`, except that which names the settings file.
+    /// Adds the variables that start with `EFIR_`, except those that name the settings file and a client's token.
     ///
     /// A value is text where the setting takes text, and otherwise read as TOML: `EFIR_HOSTS='["a", "b"]'`.
     ///
@@ -67,7 +67,7 @@ impl SettingsLayers {
         let ours: BTreeMap<String, OsString> = variables
             .into_iter()
             .filter_map(|(name, value)| Some((name.into_string().ok()?, value)))
-            .filter(|(name, _)| name.starts_with(PREFIX) && name != FILE_VARIABLE)
+            .filter(|(name, _)| name.starts_with(PREFIX) && name != FILE_VARIABLE && name != TOKEN_VARIABLE)
             .collect();
         for (name, value) in ours {
             let value = value.into_string().map_err(|_| SettingsError::NotUnicode(name.clone()))?;

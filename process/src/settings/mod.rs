@@ -14,6 +14,8 @@ use std::{
 
 use serde::{Serialize, de::DeserializeOwned};
 
+use crate::Secret;
+
 pub use error::{Contradiction, SettingsError, SettingsOrigin, UnknownKey};
 pub use layers::SettingsLayers;
 
@@ -22,6 +24,14 @@ pub(crate) const PREFIX: &str = "EFIR_";
 
 /// The variable that names the settings file.
 pub(crate) const FILE_VARIABLE: &str = "EFIR_SETTINGS";
+
+/// The variable that holds the token of a client: no setting of a server.
+const TOKEN_VARIABLE: &str = "EFIR_TOKEN";
+
+/// The token that clients of this user show to servers, from `EFIR_TOKEN`; `None` when it is empty or not Unicode text.
+pub fn token_from_environment() -> Option<Secret> {
+    env::var(TOKEN_VARIABLE).ok().filter(|token| !token.is_empty()).map(Secret::from)
+}
 
 /// Flags that every server shares; flatten them into the server's own.
 #[derive(Clone, Debug, Default, clap::Args)]

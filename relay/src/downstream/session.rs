@@ -2,12 +2,14 @@
 
 use std::sync::Arc;
 
+use moqt::session::ResolvedToken;
 use moqt::{RequestErrorCode, SessionErrorCode};
 use tokio::task::JoinSet;
 use tokio::time::MissedTickBehavior;
 use transport::{Connection, IncomingRequest, Session, SessionSettings};
 
 use super::{fetch, namespace, publish, status, subscribe};
+use crate::access::{Grants, Right};
 use crate::limit;
 use crate::metric;
 use crate::relay::Context;
@@ -34,6 +36,7 @@ pub(crate) async fn serve(context: Arc<Context>, connection: Arc<dyn Connection>
     let _gauge = metric::SessionGauge::new(connection.info().kind);
     let mut tasks = JoinSet::new();
     let (mut draining, mut asking) = (false, true);
+    let mut grants: Option<Grants> = None;
     let mut path = metric::PathMeter::default();
     let mut looks = tokio::time::interval(limit::PATH_LOOK_INTERVAL);
     looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -52,7 +55,14 @@ pub(crate) async fn serve(context: Arc<Context>, connection: Arc<dyn Connection>
             }
             _ = looks.tick() => path.look(connection.stats()),
             request = session.next_request(), if asking && tasks.len() < limit::SESSION_TASKS => match request {
-                Some(request) => dispatch(&context, &session, request, &mut tasks),
+                Some(request) => {
+                    let grants = match grants {
+                        Some(grants) => grants,
+                        // The first request comes after SETUP, so this does not wait.
+                        None => *grants.insert(shown(&context, &session).await),
+                    };
+                    dispatch(&context, &session, grants, request, &mut tasks);
+                }
                 // The driver says why.
                 None => asking = false,
             },
@@ -63,8 +73,43 @@ pub(crate) async fn serve(context: Arc<Context>, connection: Arc<dyn Connection>
     path.look(connection.stats());
 }
 
-fn dispatch(context: &Arc<Context>, session: &Session, request: IncomingRequest, tasks: &mut JoinSet<()>) {
+/// What the peer may do by what it showed when the session began; nothing once the session is over.
+async fn shown(context: &Context, session: &Session) -> Grants {
+    let Ok(setup) = session.established().await else { return Grants::default() };
+    let info = session.connection().info();
+    let path = setup.path.as_deref().unwrap_or(&info.path);
+    context.access.session(path, &setup.tokens)
+}
+
+/// What a request needs, and the tokens it brought along.
+fn needs(request: &IncomingRequest) -> (Right, &[ResolvedToken]) {
+    match request {
+        IncomingRequest::Subscribe(request) => (Right::Subscribe, &request.tokens),
+        IncomingRequest::Fetch(request) => (Right::Subscribe, &request.tokens),
+        IncomingRequest::TrackStatus(request) => (Right::Subscribe, &request.tokens),
+        IncomingRequest::SubscribeNamespace(request) | IncomingRequest::SubscribeTracks(request) => {
+            (Right::Subscribe, &request.tokens)
+        }
+        IncomingRequest::Publish(request) => (Right::Publish, &request.tokens),
+        IncomingRequest::PublishNamespace(request) => (Right::Publish, &request.tokens),
+    }
+}
+
+fn dispatch(
+    context: &Arc<Context>,
+    session: &Session,
+    grants: Grants,
+    request: IncomingRequest,
+    tasks: &mut JoinSet<()>,
+) {
     metric::request(&request);
+    let (right, tokens) = needs(&request);
+    if !grants.allow(right) && !context.access.request(tokens).allow(right) {
+        let (code, reason) = right.refusal();
+        metric::refused(metric::kind(&request), code);
+        request.reject(code, None, reason);
+        return;
+    }
     if context.drain.is_cancelled() {
         request.reject(RequestErrorCode::GoingAway, None, "relay is shutting down");
         return;

@@ -63,7 +63,11 @@ async fn find(context: &Arc<Context>, path: &GroupPath) -> Option<(TrackGroups, 
 fn respond(source: TrackGroups, group: &GroupLog, by_id: bool) -> Response {
     let id = group.id();
     let mut headers = HeaderMap::new();
-    let control = if by_id && group.is_complete() { "public, max-age=31536000, immutable" } else { "no-cache" };
+    let control = match by_id && group.is_complete() {
+        true if source.context.access.is_private() => "private, max-age=31536000, immutable",
+        true => "public, max-age=31536000, immutable",
+        false => "no-cache",
+    };
     for (name, value) in [
         (header::CACHE_CONTROL, control.to_owned()),
         (header::CONTENT_TYPE, "application/octet-stream".to_owned()),

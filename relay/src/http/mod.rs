@@ -3,6 +3,7 @@
 //! Served over TCP on localhost and, but for metrics and readiness, over HTTP/3 on the relay's UDP port.
 
 mod group;
+mod guard;
 mod operator;
 mod path;
 
@@ -11,6 +12,7 @@ use std::sync::Arc;
 use axum::Router;
 use axum::extract::State;
 use axum::http::header;
+use axum::middleware::from_fn_with_state;
 use axum::response::IntoResponse;
 use axum::routing::get;
 use certs::CertificateStore;
@@ -29,10 +31,13 @@ struct Edge {
 /// The relay's paths: for everybody who reaches its UDP port, and those for its operator besides.
 pub(crate) fn routes(context: Arc<Context>, certificates: Arc<CertificateStore>, metrics: Metrics) -> (Router, Router) {
     let edge = Edge { context, certificates, metrics };
+    let guarded = Router::new()
+        .route("/tracks/{*path}", get(group::group))
+        .route_layer(from_fn_with_state(edge.clone(), guard::guard));
     let public = Router::new()
         .route("/healthz", get(async || "ok\n"))
         .route("/certificate.sha256", get(certificate_hash))
-        .route("/tracks/{*path}", get(group::group))
+        .merge(guarded)
         .with_state(edge.clone());
     let operator = Router::new()
         .route("/metrics", get(operator::render_metrics))

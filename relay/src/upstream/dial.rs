@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use moqt::{Namespace, Parameters};
+use moqt::{Namespace, Parameters, Token};
 use process::Backoff;
 use tokio::time::Instant;
 use transport::{Connection, NamespaceEvent, NamespaceReader, RequestFailure, Session, SessionSettings};
@@ -19,7 +19,7 @@ pub(crate) async fn keep(context: Arc<Context>, index: usize, upstream: Upstream
     let mut moved: Option<String> = None;
     loop {
         let began = Instant::now();
-        let target = moved.clone().unwrap_or_else(|| upstream.address.to_string());
+        let target = moved.as_deref().map_or_else(|| upstream.address.without_query().to_string(), shown);
         match context.dialer.dial(&upstream, moved.as_deref()).await {
             Ok(connection) => {
                 moved = use_connection(&context, index, &upstream, connection).await;
@@ -50,19 +50,20 @@ async fn use_connection(
         hops: true,
         path: Some(address.path.clone()),
         authority: Some(address.authority()),
+        tokens: upstream.token.iter().map(|token| Token::agreed(token.expose().to_owned())).collect(),
         ..SessionSettings::default()
     };
     let (session, driver) = match transport::start(connection, settings) {
         Ok(started) => started,
         Err(error) => {
-            tracing::error!(upstream = %address, %error, "upstream cannot be used");
+            tracing::error!(upstream = %address.without_query(), %error, "upstream cannot be used");
             return None;
         }
     };
     tokio::select! {
         moved = follow(context, index, &session) => moved,
         error = driver => {
-            tracing::warn!(upstream = %address, %error, "upstream session ended");
+            tracing::warn!(upstream = %address.without_query(), %error, "upstream session ended");
             None
         }
     }
@@ -82,7 +83,7 @@ async fn follow(context: &Arc<Context>, index: usize, session: &Session) -> Opti
         notice = session.goaway_received() => notice,
         _ = use_it => return std::future::pending().await,
     };
-    tracing::info!(uri = %notice.uri, "upstream asks to move");
+    tracing::info!(uri = %shown(&notice.uri), "upstream asks to move");
     if notice.uri.is_empty() {
         // It goes away and names no other place: what it still sends is taken, new requests go elsewhere.
         context.router.set_upstream(index, None);
@@ -90,6 +91,11 @@ async fn follow(context: &Arc<Context>, index: usize, session: &Session) -> Opti
         return None;
     }
     Some(notice.uri)
+}
+
+/// A URI for the log: without its query, which may hold a token.
+fn shown(uri: &str) -> String {
+    uri.split('?').next().unwrap_or_default().to_owned()
 }
 
 /// Announces the upstream's namespaces here for as long as it reports them. Never returns.

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use process::Secret;
 use transport::{
     Address, AddressError, ClientEndpoint, ClientSettings, Connection, ConnectionSettings, DialError, TrustSettings,
 };
@@ -14,6 +15,8 @@ pub(crate) struct Upstream {
     pub(crate) address: Address,
     /// Which of its certificates are accepted.
     pub(crate) trust: TrustSettings,
+    /// What it wants to see in SETUP.
+    pub(crate) token: Option<Secret>,
 }
 
 /// Why an upstream was not reached.

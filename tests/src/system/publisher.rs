@@ -13,7 +13,7 @@ use fanout::{
 };
 use moqt::{
     FullTrackName, GroupOrder, Location, Namespace, ObjectHeader, ObjectStatus, Parameters, Properties,
-    PublishDoneCode, RequestErrorCode, Version,
+    PublishDoneCode, RequestErrorCode, Token, Version,
 };
 use tokio::sync::watch;
 use tokio::task::JoinSet;
@@ -23,6 +23,7 @@ use transport::{
     TrustSettings,
 };
 
+use super::viewer::Carrier;
 use super::{PATIENCE, Task, track, within};
 
 /// Tracks under the test's control; clones are the same publisher.
@@ -132,14 +133,22 @@ impl Publisher {
     }
 
     /// Dials a relay over raw QUIC and answers its requests.
+    pub async fn dial(&self, relay: SocketAddr) -> Dialed {
+        self.dial_as(relay, Carrier::Quic, None).await
+    }
+
+    /// Dials a relay and answers its requests, with a token in SETUP.
     ///
     /// # Panics
     /// The relay is not there.
-    pub async fn dial(&self, relay: SocketAddr) -> Dialed {
+    pub async fn dial_as(&self, relay: SocketAddr, carrier: Carrier, token: Option<&'static str>) -> Dialed {
         let client = ClientEndpoint::new(ClientSettings::default()).unwrap();
-        let address = format!("moqt://{relay}").parse().unwrap();
+        let scheme = if carrier == Carrier::Quic { "moqt" } else { "https" };
+        let address = format!("{scheme}://{relay}").parse().unwrap();
         let connection = within(client.dial(&address, &TrustSettings::Insecure)).await.unwrap();
-        let (session, driver) = transport::start(connection, SessionSettings::default()).unwrap();
+        let tokens = token.into_iter().map(Token::agreed).collect();
+        let (session, driver) =
+            transport::start(connection, SessionSettings { tokens, ..SessionSettings::default() }).unwrap();
         let driver = Task::spawn(async move {
             driver.await;
         });

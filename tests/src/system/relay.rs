@@ -1,6 +1,7 @@
 //! Relays under test.
 
 use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
+use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 use std::time::Duration;
 
@@ -81,7 +82,20 @@ impl RunningRelay {
     /// # Panics
     /// It cannot be started.
     pub async fn start(settings: RelaySettings) -> Self {
-        let shared = Shared { upstream_trust: Some(TrustSettings::Insecure), ..Shared::new(metrics()) };
+        Self::start_with(settings, None).await
+    }
+
+    /// Starts a relay that keeps its state in this directory.
+    ///
+    /// # Panics
+    /// It cannot be started.
+    pub async fn start_in(settings: RelaySettings, state_directory: &Path) -> Self {
+        Self::start_with(settings, Some(state_directory.to_owned())).await
+    }
+
+    async fn start_with(settings: RelaySettings, state_directory: Option<PathBuf>) -> Self {
+        let upstream_trust = Some(TrustSettings::Insecure);
+        let shared = Shared { upstream_trust, state_directory, ..Shared::new(metrics()) };
         let bind = async || loop {
             match Relay::load(settings.clone(), shared.clone()).await {
                 // A relay that was killed a moment ago gives its socket up in its own time.

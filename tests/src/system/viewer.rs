@@ -4,11 +4,11 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 
 use bytes::Bytes;
-use moqt::{FullTrackName, Location, Parameters, PublishDoneCode, StreamErrorCode};
+use moqt::{FullTrackName, Location, Parameters, PublishDoneCode, StreamErrorCode, Token};
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use transport::{
-    ClientEndpoint, ClientSettings, FetchReader, RequestFailure, Session, SessionSettings, StreamFailure,
+    Address, ClientEndpoint, ClientSettings, FetchReader, RequestFailure, Session, SessionSettings, StreamFailure,
     SubgroupReader, Subscription, TrackEvent, TrustSettings,
 };
 
@@ -66,11 +66,20 @@ impl Viewer {
     /// # Panics
     /// It is not there.
     pub async fn connect(address: SocketAddr, carrier: Carrier) -> Self {
+        Self::connect_as(address, carrier, "", Vec::new()).await
+    }
+
+    /// Connects with a query, `?…`, and tokens for SETUP.
+    ///
+    /// # Panics
+    /// The server is not there.
+    pub async fn connect_as(address: SocketAddr, carrier: Carrier, query: &str, tokens: Vec<Token>) -> Self {
         let scheme = if carrier == Carrier::Quic { "moqt" } else { "https" };
         let client = ClientEndpoint::new(ClientSettings::default()).unwrap();
-        let address = format!("{scheme}://{address}/live").parse().unwrap();
+        let address: Address = format!("{scheme}://{address}/live{query}").parse().unwrap();
         let connection = within(client.dial(&address, &TrustSettings::Insecure)).await.unwrap();
-        let (session, driver) = transport::start(connection, SessionSettings::default()).unwrap();
+        let settings = SessionSettings { path: Some(address.path), tokens, ..SessionSettings::default() };
+        let (session, driver) = transport::start(connection, settings).unwrap();
         let driver = Task::spawn(async move {
             driver.await;
         });
