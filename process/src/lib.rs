@@ -52,8 +52,10 @@ mod shutdown;
 
 pub use backoff::Backoff;
 pub use directory::state_directory;
-pub use http::{HttpSettings, bind_localhost, serve_http};
-pub use limit::{CLOSE_MARGIN, DEFAULT_GRACE, HEADER_TIMEOUT, MAX_HEADER_BYTES, SECONDS_BUCKETS, UPKEEP_INTERVAL};
+pub use http::{HttpSettings, bind_localhost, serve_http, serve_http_after};
+pub use limit::{
+    CLOSE_MARGIN, DEFAULT_GRACE, HANDSHAKE_TIMEOUT, HEADER_TIMEOUT, MAX_HEADER_BYTES, SECONDS_BUCKETS, UPKEEP_INTERVAL,
+};
 pub use log::{LogError, LogFormat, LogLimit, LogSettings, init_logs};
 pub use metric::{Metrics, MetricsError};
 pub use run::{StopError, run};

@@ -12,6 +12,9 @@ pub const CLOSE_MARGIN: Duration = Duration::from_secs(1);
 /// no longer.
 pub const HEADER_TIMEOUT: Duration = Duration::from_secs(10);
 
+/// Time an HTTP client has for its TLS handshake: ten round trips on a bad path.
+pub const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(5);
+
 /// Bytes of one request's headers; a token, cookies and a long path fit four times over.
 pub const MAX_HEADER_BYTES: u32 = 32 << 10;
 

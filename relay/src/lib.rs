@@ -32,6 +32,6 @@ mod upstream;
 pub use flags::Flags;
 pub use relay::{LoadError, Relay, Shared};
 pub use settings::{
-    AccessSettings, CertificateSettings, LimitSettings, MemorySettings, RelaySettings, SlowViewerSettings,
-    UpstreamSettings,
+    AccessSettings, CertificateSettings, HttpsSettings, LimitSettings, MemorySettings, RelaySettings,
+    SlowViewerSettings, UpstreamSettings,
 };

@@ -47,6 +47,8 @@ pub(crate) const UPSTREAM_FETCHES: usize = 256;
 pub(crate) const DRAIN_POLL: Duration = Duration::from_millis(20);
 /// Payload chunks of an HTTP response that wait for the client to read.
 pub(crate) const HTTP_CHUNKS: usize = 16;
+/// How long an HTTP client may take nothing of a body before it is cut off: what it reads stays in memory for as long.
+pub(crate) const HTTP_STALL: Duration = Duration::from_secs(30);
 /// Silence after which an upstream is given up and dialed again: viewers wait for it. Pings go out three times as often.
 pub(crate) const UPSTREAM_IDLE: Duration = Duration::from_secs(3);
 /// How often a session's path is looked at for metrics: rare enough to cost nothing with thousands of sessions.

@@ -19,6 +19,9 @@
 //! | `efir_relay_received_objects_total` | objects | objects taken from upstreams |
 //! | `efir_relay_sent_objects_total` | objects | objects handed to viewers' streams |
 //! | `efir_relay_skipped_groups_total` | groups | groups that slow viewers did not get to the end |
+//! | `efir_relay_http_live` | bodies | live tracks being read over HTTP |
+//! | `efir_relay_http_live_refused_total` | requests | readers beyond `limit.http_live` |
+//! | `efir_relay_http_skips_total` | skips | slow HTTP readers that went on with the newest group |
 //! | `efir_relay_malformed_tracks_total` | tracks | tracks given up because a publisher contradicted itself |
 //! | `efir_relay_over_budget_total` | groups | groups dropped because the memory budget was used up |
 //! | `efir_relay_memory_bytes`, `efir_relay_memory_limit_bytes` | bytes | live logs and cache together, and their ceiling |
@@ -68,6 +71,10 @@ pub(crate) struct LiveGauge(&'static str);
 impl LiveGauge {
     pub(crate) fn subscription() -> Self {
         Self::new("efir_relay_subscriptions")
+    }
+
+    pub(crate) fn http_live() -> Self {
+        Self::new("efir_relay_http_live")
     }
 
     pub(crate) fn upstream_subscription() -> Self {
@@ -163,6 +170,14 @@ pub(crate) fn sent(objects: u64, bytes: u64) {
 
 pub(crate) fn skipped_groups(count: u64) {
     counter!("efir_relay_skipped_groups_total").increment(count);
+}
+
+pub(crate) fn http_live_refused() {
+    counter!("efir_relay_http_live_refused_total").increment(1);
+}
+
+pub(crate) fn http_skip() {
+    counter!("efir_relay_http_skips_total").increment(1);
 }
 
 pub(crate) fn malformed_track() {

@@ -16,6 +16,7 @@ use transport::{Accepted, Address, EndpointSettings, ServerEndpoint, TrustSettin
 
 use crate::access::Access;
 use crate::cache::{CacheLimits, FrameCache};
+use crate::http::Https;
 use crate::router::Router;
 use crate::settings::{RelaySettings, UpstreamSettings};
 use crate::track::{Refusal, Registry, Viewing};
@@ -118,6 +119,7 @@ pub struct Relay {
     endpoint: ServerEndpoint,
     listeners: Vec<TcpListener>,
     routes: axum::Router,
+    https: Option<Https>,
     certificates: Arc<CertificateStore>,
     watcher: Watcher,
     metrics: Metrics,
@@ -151,6 +153,17 @@ pub enum LoadError {
         /// The system's words.
         error: std::io::Error,
     },
+    /// The TCP port for HTTPS cannot be had, though the settings ask for it.
+    #[error("cannot listen on TCP {address} for HTTPS: {error}")]
+    Https {
+        /// The address in question.
+        address: SocketAddr,
+        /// The system's words.
+        error: std::io::Error,
+    },
+    /// TLS cannot be set up.
+    #[error(transparent)]
+    Tls(#[from] transport::TlsError),
     /// Sockets for dialing cannot be had.
     #[error("cannot open a socket for dialing: {0}")]
     Client(std::io::Error),
@@ -200,14 +213,15 @@ impl Relay {
             }
             .with_reset_secret(shared.state_directory.as_deref()),
             certificates.clone(),
-            Some(transport::HttpService::new(public)),
+            Some(transport::HttpService::new(public.clone())),
         )?;
+        let https = Https::bind(settings, &endpoint.local_addresses(), certificates.clone(), public)?;
         let http = process::bind_localhost(settings.http_port).await;
         let listeners = http.map_err(|error| LoadError::Http { port: settings.http_port, error })?;
         if let (Some(directory), Some(address)) = (&shared.state_directory, endpoint.local_addresses().first()) {
             watcher.publish_hashes(directory, address.port())?;
         }
-        Ok(Self { context, endpoint, listeners, routes, certificates, watcher, metrics: shared.metrics })
+        Ok(Self { context, endpoint, listeners, routes, https, certificates, watcher, metrics: shared.metrics })
     }
 
     /// The UDP addresses listened on, with their real port.
@@ -220,6 +234,11 @@ impl Relay {
         self.listeners.iter().filter_map(|listener| listener.local_addr().ok()).collect()
     }
 
+    /// The TCP addresses of HTTPS, with their real port; none if it is off or its port was taken.
+    pub fn https_addresses(&self) -> Vec<SocketAddr> {
+        self.https.as_ref().map(Https::addresses).unwrap_or_default()
+    }
+
     /// SHA-256 hashes that clients may pin.
     pub fn certificate_hashes(&self) -> Vec<[u8; 32]> {
         self.certificates.hashes()
@@ -227,12 +246,13 @@ impl Relay {
 
     /// Logs where the relay listens.
     pub fn announce(&self) {
-        tracing::info!(udp = ?self.addresses(), http = ?self.http_addresses(), "relay is up");
+        let (udp, http, https) = (self.addresses(), self.http_addresses(), self.https_addresses());
+        tracing::info!(?udp, ?http, ?https, "relay is up");
     }
 
     /// Serves until shutdown: then readiness goes, sessions get GOAWAY and the drain time, and what is left is closed.
     pub async fn run(self, shutdown: Shutdown) {
-        let Self { context, endpoint, listeners, routes, certificates: _, watcher, metrics } = self;
+        let Self { context, endpoint, listeners, routes, https, certificates: _, watcher, metrics } = self;
         // Tasks end with this future, even if it is dropped.
         let _stop = context.stop.clone().drop_guard();
         for (index, upstream) in context.dialer.upstreams().iter().enumerate() {
@@ -241,6 +261,11 @@ impl Relay {
         // HTTP tells that the relay is not ready for as long as sessions drain.
         let edge = Shutdown::new(limit::HTTP_GRACE);
         let http = process::serve_http(listeners, routes, &context.settings.http, &edge);
+        let https = async {
+            if let Some(https) = https {
+                https.serve(&context.settings.https, &edge).await;
+            }
+        };
         let serve = async {
             tokio::select! {
                 () = accept(&context, &endpoint) => {}
@@ -249,7 +274,7 @@ impl Relay {
             edge.begin();
         };
         tokio::select! {
-            _ = async { tokio::join!(serve, http) } => {}
+            _ = async { tokio::join!(serve, http, https) } => {}
             never = watcher.run() => match never {},
             never = metrics.run_upkeep() => match never {},
         }

@@ -38,8 +38,10 @@ pub struct RelaySettings {
     pub resume_ms: u64,
     /// Milliseconds that sessions get to leave after GOAWAY before they are closed.
     pub drain_ms: u64,
-    /// HTTP over TCP.
+    /// HTTP over TCP on localhost.
     pub http: HttpSettings,
+    /// HTTPS over TCP on the UDP addresses.
+    pub https: HttpsSettings,
     /// Logs.
     pub log: LogSettings,
 }
@@ -79,6 +81,22 @@ pub struct CertificateSettings {
     pub key: Option<PathBuf>,
     /// More names for the development certificate.
     pub hosts: Vec<String>,
+}
+
+/// HTTPS over TCP, on the number of the UDP port: for browsers that cannot do UDP.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct HttpsSettings {
+    /// `false` for none, `true` to fail if the port is taken; by default it is served if the port is free.
+    pub enabled: Option<bool>,
+    /// Connections served at a time, handshakes included; more wait in the operating system's queue.
+    pub max_connections: usize,
+}
+
+impl Default for HttpsSettings {
+    fn default() -> Self {
+        Self { enabled: None, max_connections: HttpSettings::default().max_connections }
+    }
 }
 
 /// One byte budget for live logs and cache.
@@ -121,6 +139,8 @@ pub struct LimitSettings {
     pub tracks: usize,
     /// Live requests of one session; further ones are refused with EXCESSIVE_LOAD.
     pub requests_per_session: usize,
+    /// Live tracks read over HTTP at once, each a body without end; further ones are answered 503.
+    pub http_live: usize,
 }
 
 impl Default for RelaySettings {
@@ -138,6 +158,7 @@ impl Default for RelaySettings {
             resume_ms: 30_000,
             drain_ms: 5_000,
             http: HttpSettings::default(),
+            https: HttpsSettings::default(),
             log: LogSettings::default(),
         }
     }
@@ -164,7 +185,7 @@ impl Default for SlowViewerSettings {
 
 impl Default for LimitSettings {
     fn default() -> Self {
-        Self { connections: 10_000, handshakes: 256, tracks: 10_000, requests_per_session: 1024 }
+        Self { connections: 10_000, handshakes: 256, tracks: 10_000, requests_per_session: 1024, http_live: 1024 }
     }
 }
 

@@ -18,6 +18,7 @@ mod address;
 mod connection;
 mod endpoint;
 mod http3;
+mod https;
 pub mod limit;
 pub mod loopback;
 mod priority;
@@ -37,6 +38,7 @@ pub use endpoint::{
     ResetSecret, ServerEndpoint,
 };
 pub use http3::{HttpBody, HttpService};
+pub use https::{HttpsAcceptor, HttpsStream, bind_https};
 pub use priority::{CONTROL_PRIORITY, MAX_GROUP_RANK, REQUEST_PRIORITY, stream_priority};
 pub use session::{
     Driver, FetchReader, FetchWriter, FetchedObject, GoAwayNotice, IncomingFetch, IncomingNamespace, IncomingPrefix,

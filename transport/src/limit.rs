@@ -117,6 +117,9 @@ pub const CLOSE_LINGER: Duration = Duration::from_secs(1);
 /// Protocols a client may offer in `wt-available-protocols`; later ones are ignored.
 pub const MAX_OFFERED_PROTOCOLS: usize = 32;
 
+/// HTTPS clients that wait in the operating system's queue.
+pub const TCP_BACKLOG: i32 = 1024;
+
 /// Bytes a loopback stream holds unread before its writer waits.
 pub const LOOPBACK_STREAM_WINDOW: usize = 256 * 1024;
 

@@ -133,6 +133,21 @@ pub(crate) fn server_config(
     Ok(config)
 }
 
+/// TLS over TCP, for HTTPS.
+pub(crate) fn https_config(
+    resolver: Arc<dyn ResolvesServerCert>,
+    alpn: Vec<Vec<u8>>,
+) -> Result<rustls::ServerConfig, TlsError> {
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let mut tls = rustls::ServerConfig::builder_with_provider(provider)
+        .with_protocol_versions(rustls::DEFAULT_VERSIONS)
+        .map_err(refused)?
+        .with_no_client_auth()
+        .with_cert_resolver(resolver);
+    tls.alpn_protocols = alpn;
+    Ok(tls)
+}
+
 pub(crate) fn client_config(
     trust: &TrustSettings,
     alpn: Vec<Vec<u8>>,

@@ -19,15 +19,16 @@ use hyper_util::{
 };
 use serde::{Deserialize, Serialize};
 use tokio::{
+    io::{AsyncRead, AsyncWrite},
     net::{TcpListener, TcpStream},
     sync::{OwnedSemaphorePermit, Semaphore},
     task::JoinSet,
-    time::sleep,
+    time::{sleep, timeout},
 };
 use tower::ServiceExt;
 
 use crate::{
-    HEADER_TIMEOUT, LogLimit, MAX_HEADER_BYTES, Shutdown,
+    HANDSHAKE_TIMEOUT, HEADER_TIMEOUT, LogLimit, MAX_HEADER_BYTES, Shutdown,
     limit::{ACCEPT_PAUSE, BIND_ATTEMPTS, DEFAULT_CONNECTIONS, KEEP_ALIVE, MAX_HEADERS, MAX_STREAMS},
 };
 
@@ -87,6 +88,22 @@ async fn bind_both(port: u16) -> io::Result<Vec<TcpListener>> {
 /// When shutdown begins, the listeners close, requests under way are finished and idle connections end; what is left at the
 /// deadline is dropped. Dropping the future drops all connections at once.
 pub async fn serve_http(listeners: Vec<TcpListener>, router: Router, settings: &HttpSettings, shutdown: &Shutdown) {
+    serve_http_after(listeners, router, settings, shutdown, async |stream| Ok(stream)).await;
+}
+
+/// [`serve_http`] on what `handshake` makes of each connection, which is TLS as a rule. A handshake has
+/// [`HANDSHAKE_TIMEOUT`] and takes a place among the connections.
+pub async fn serve_http_after<H, F, S>(
+    listeners: Vec<TcpListener>,
+    router: Router,
+    settings: &HttpSettings,
+    shutdown: &Shutdown,
+    handshake: H,
+) where
+    H: Fn(TcpStream) -> F,
+    F: Future<Output = io::Result<S>> + Send + 'static,
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
     let permits = Arc::new(Semaphore::new(settings.max_connections.clamp(1, Semaphore::MAX_PERMITS)));
     let builder = builder();
     let failures = LogLimit::new();
@@ -101,9 +118,21 @@ pub async fn serve_http(listeners: Vec<TcpListener>, router: Router, settings: &
         };
         match accepted {
             Ok((stream, peer)) => {
-                let connection = serve_connection(builder.clone(), stream, peer, router.clone(), shutdown.clone());
+                if let Err(error) = stream.set_nodelay(true) {
+                    tracing::debug!(%error, %peer, "small responses may be late");
+                }
+                let stream = timeout(HANDSHAKE_TIMEOUT, handshake(stream));
+                let (builder, router, shutdown) = (builder.clone(), router.clone(), shutdown.clone());
                 connections.spawn(async move {
-                    connection.await;
+                    let stream = tokio::select! {
+                        stream = stream => stream,
+                        () = shutdown.begun() => return,
+                    };
+                    match stream {
+                        Ok(Ok(stream)) => serve_connection(builder, stream, peer, router, shutdown).await,
+                        Ok(Err(error)) => tracing::debug!(%error, %peer, "handshake failed"),
+                        Err(_) => tracing::debug!(%peer, "handshake took too long"),
+                    }
                     drop(permit);
                 });
             }
@@ -158,14 +187,11 @@ fn builder() -> Builder<TokioExecutor> {
 
 async fn serve_connection(
     builder: Builder<TokioExecutor>,
-    stream: TcpStream,
+    stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
     peer: SocketAddr,
     router: Router,
     shutdown: Shutdown,
 ) {
-    if let Err(error) = stream.set_nodelay(true) {
-        tracing::debug!(%error, %peer, "small responses may be late");
-    }
     let asked = Arc::new(AtomicBool::new(false));
     let seen = Arc::clone(&asked);
     let service = service_fn(move |mut request: Request<Incoming>| {

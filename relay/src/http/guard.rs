@@ -18,6 +18,5 @@ pub(super) async fn guard(State(edge): State<Edge>, request: Request, next: Next
     }
     let (code, reason) = Right::Subscribe.refusal();
     metric::refused("http", code);
-    let fields = [(header::WWW_AUTHENTICATE, "Bearer"), (header::ACCESS_CONTROL_ALLOW_ORIGIN, "*")];
-    (StatusCode::UNAUTHORIZED, fields, format!("{reason}\n")).into_response()
+    (StatusCode::UNAUTHORIZED, [(header::WWW_AUTHENTICATE, "Bearer")], format!("{reason}\n")).into_response()
 }

@@ -1,24 +1,46 @@
-//! The HTTP edge: metrics, health, the certificate's hash, and plain GETs of groups so that curl can look inside.
+//! The HTTP edge: the tracks for those who cannot speak MOQT, what lives here, and what the operator asks.
 //!
-//! Served over TCP on localhost and, but for metrics and readiness, over HTTP/3 on the relay's UDP port.
+//! | Path | Answer |
+//! |---|---|
+//! | `/tracks/<namespace…>/<track>/<group or latest>` | the payloads of one group |
+//! | `/tracks/<namespace…>/<track>/init` | what a reader of the payloads needs first |
+//! | `/tracks/<namespace…>/<track>/live` | both together from the newest group on, without end |
+//! | `/tracks/<namespace…>/<track>/objects` | the same as a FETCH stream, ids and properties included |
+//! | `/broadcasts` | namespaces announced here, as JSON |
+//! | `/certificate.sha256`, `/healthz` | the certificate's hash; is it alive |
+//! | `/metrics`, `/readyz` | for the operator, over TCP on localhost only |
 
+mod body;
+mod broadcast;
+mod cross_origin;
 mod group;
 mod guard;
+mod https;
+mod live;
 mod operator;
 mod path;
+mod track;
 
 use std::sync::Arc;
 
 use axum::Router;
 use axum::extract::State;
-use axum::http::header;
-use axum::middleware::from_fn_with_state;
+use axum::http::{StatusCode, header};
+use axum::middleware::{from_fn, from_fn_with_state};
 use axum::response::IntoResponse;
 use axum::routing::get;
 use certs::CertificateStore;
 use process::Metrics;
+use tokio::sync::Semaphore;
 
 use crate::relay::Context;
+
+pub(crate) use https::Https;
+
+/// What changes from one moment to the next, and may be kept to be asked about again.
+const NO_CACHE: &str = "no-cache";
+/// What is never the same twice.
+const NO_STORE: &str = "no-store";
 
 /// Everything a handler needs.
 #[derive(Debug, Clone)]
@@ -26,19 +48,25 @@ struct Edge {
     context: Arc<Context>,
     certificates: Arc<CertificateStore>,
     metrics: Metrics,
+    /// Places for bodies without end.
+    live: Arc<Semaphore>,
 }
 
-/// The relay's paths: for everybody who reaches its UDP port, and those for its operator besides.
+/// The relay's paths: for everybody who reaches its public ports, and those for its operator besides.
 pub(crate) fn routes(context: Arc<Context>, certificates: Arc<CertificateStore>, metrics: Metrics) -> (Router, Router) {
-    let edge = Edge { context, certificates, metrics };
+    let live = Arc::new(Semaphore::new(context.settings.limit.http_live.min(Semaphore::MAX_PERMITS)));
+    let edge = Edge { context, certificates, metrics, live };
     let guarded = Router::new()
-        .route("/tracks/{*path}", get(group::group))
+        .route("/broadcasts", get(broadcast::list))
+        .route("/tracks/{*path}", get(track::serve))
         .route_layer(from_fn_with_state(edge.clone(), guard::guard));
     let public = Router::new()
         .route("/healthz", get(async || "ok\n"))
         .route("/certificate.sha256", get(certificate_hash))
         .merge(guarded)
-        .with_state(edge.clone());
+        .fallback(async || (StatusCode::NOT_FOUND, "no such path\n"))
+        .with_state(edge.clone())
+        .layer(from_fn(cross_origin::allow));
     let operator = Router::new()
         .route("/metrics", get(operator::render_metrics))
         .route("/readyz", get(operator::ready))
@@ -49,31 +77,8 @@ pub(crate) fn routes(context: Arc<Context>, certificates: Arc<CertificateStore>,
 /// SHA-256 of the certificate in service, hex, as `serverCertificateHashes` wants it; around a rotation further lines follow.
 async fn certificate_hash(State(edge): State<Edge>) -> impl IntoResponse {
     let hashes: String = edge.certificates.hashes().iter().map(|hash| certs::hash_to_hex(hash) + "\n").collect();
-    ([(header::CACHE_CONTROL, "no-cache"), (header::ACCESS_CONTROL_ALLOW_ORIGIN, "*")], hashes)
+    ([(header::CACHE_CONTROL, NO_CACHE)], hashes)
 }
 
 #[cfg(test)]
-mod tests {
-    use axum::body::Body;
-    use axum::http::StatusCode;
-
-    use super::*;
-
-    #[tokio::test]
-    async fn metrics_and_readiness_are_for_the_operator_alone() {
-        let context = Context::new(crate::RelaySettings::default(), Vec::new()).unwrap();
-        let (certificates, _) = CertificateStore::load(&certs::CertificateSettings::default()).unwrap();
-        let (public, all) = routes(context, certificates, Metrics::install().unwrap());
-        let status = async |router: &Router, path: &str| {
-            let request = axum::http::Request::get(path).body(Body::empty()).unwrap();
-            tower::ServiceExt::oneshot(router.clone(), request).await.unwrap().status()
-        };
-        for path in ["/metrics", "/readyz"] {
-            assert_eq!(status(&public, path).await, StatusCode::NOT_FOUND, "{path}");
-            assert_eq!(status(&all, path).await, StatusCode::OK, "{path}");
-        }
-        for path in ["/healthz", "/certificate.sha256"] {
-            assert_eq!(status(&public, path).await, StatusCode::OK, "{path}");
-        }
-    }
-}
+mod tests;

@@ -160,6 +160,11 @@ impl Router {
         sources
     }
 
+    /// The namespaces announced under a prefix now, in no order.
+    pub(crate) fn namespaces(&self, prefix: &Namespace) -> Vec<Namespace> {
+        self.lock().announcements.keys().filter(|namespace| prefix.is_prefix_of(namespace)).cloned().collect()
+    }
+
     /// Listens to namespaces under a prefix: those there are now, then changes. The receiver ends when it falls too far behind.
     pub(crate) fn watch_namespaces(
         self: &Arc<Self>,

@@ -19,6 +19,8 @@ pub struct RunningRelay {
     pub address: SocketAddr,
     /// Where HTTP is served over TCP.
     pub http: SocketAddr,
+    /// Where HTTPS is served over TCP, if it is.
+    pub https: Option<SocketAddr>,
     /// SHA-256 of its certificate.
     pub certificate_hash: [u8; 32],
     /// Asks it to stop.
@@ -108,6 +110,7 @@ impl RunningRelay {
         Self {
             address: relay.addresses()[0],
             http: relay.http_addresses()[0],
+            https: relay.https_addresses().first().copied(),
             certificate_hash: relay.certificate_hashes()[0],
             shutdown: shutdown.clone(),
             running: Some(tokio::spawn(relay.run(shutdown))),
