@@ -18,6 +18,7 @@
 
 mod access;
 mod cache;
+mod delay;
 mod downstream;
 mod flags;
 mod http;

@@ -43,6 +43,11 @@ pub(crate) const HTTP_GRACE: Duration = Duration::from_millis(500);
 pub(crate) const FETCHED_GROUP_BYTES: u64 = 64 * 1024 * 1024;
 /// Upstream FETCHes that one request may cause; the rest of a longer range is reported as unknown unless it is cached.
 pub(crate) const UPSTREAM_FETCHES: usize = 256;
+/// How often the round-trip time to an upstream is looked at for delay stamps: it is a smoothed value.
+pub(crate) const ROUND_TRIP_INTERVAL: Duration = Duration::from_secs(1);
+/// Microseconds within which two looks at one object's arrival are the same: more than the clock reads differ, less than
+/// frames are apart.
+pub(crate) const SAME_ARRIVAL_MICROS: u64 = 100;
 /// How often a draining relay looks whether everybody has left.
 pub(crate) const DRAIN_POLL: Duration = Duration::from_millis(20);
 /// Payload chunks of an HTTP response that wait for the client to read.

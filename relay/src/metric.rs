@@ -14,6 +14,7 @@
 //! | `efir_relay_upstream_sessions_total` `{result}` | sessions | dials of configured upstreams |
 //! | `efir_relay_tune_in_seconds` | seconds | from SUBSCRIBE to the first object handed to the transport |
 //! | `efir_relay_hop_dwell_seconds` | seconds | from an object's first byte in to its first byte out, per viewer and batch |
+//! | `efir_relay_link_delay_seconds` | seconds | what stamped objects took from the hop before to here, clocks put right |
 //! | `efir_relay_received_bytes_total` | bytes | payload and headers taken from upstreams |
 //! | `efir_relay_sent_bytes_total` | bytes | payload and headers handed to viewers' streams |
 //! | `efir_relay_received_objects_total` | objects | objects taken from upstreams |
@@ -156,6 +157,10 @@ pub(crate) fn tune_in(time: Duration) {
 
 pub(crate) fn hop_dwell(time: Duration) {
     histogram!("efir_relay_hop_dwell_seconds").record(time.as_secs_f64());
+}
+
+pub(crate) fn link_delay(time: Duration) {
+    histogram!("efir_relay_link_delay_seconds").record(time.as_secs_f64());
 }
 
 pub(crate) fn received(objects: u64, bytes: u64) {

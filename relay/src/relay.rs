@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use certs::{CertificateStore, Watcher};
-use fanout::{LogSettings, MemoryBudget, TrackLog};
+use fanout::{LogSettings, MemoryBudget, TrackLog, is_reserved};
 use moqt::FullTrackName;
 use process::{Metrics, Shutdown};
 use tokio::net::TcpListener;
@@ -81,6 +81,10 @@ impl Context {
     pub(crate) fn open(self: &Arc<Self>, name: &FullTrackName, hops: &[u64]) -> Result<Viewing, Refusal> {
         if let Some(reason) = self.loop_reason(hops) {
             let reason = reason.to_owned();
+            return Err(Refusal { code: moqt::RequestErrorCode::DoesNotExist, retry: None, reason });
+        }
+        if is_reserved(&name.namespace) {
+            let reason = format!("{name} is not to be had of others");
             return Err(Refusal { code: moqt::RequestErrorCode::DoesNotExist, retry: None, reason });
         }
         self.registry.open(self, name, hops).map_err(|error| Refusal {

@@ -30,6 +30,8 @@ pub struct RelaySettings {
     pub memory: MemorySettings,
     /// When a slow viewer is moved to the newest group.
     pub slow_viewer: SlowViewerSettings,
+    /// This relay's part in telling where the time of a frame goes.
+    pub delay: DelaySettings,
     /// Limits on peers.
     pub limit: LimitSettings,
     /// Milliseconds an upstream subscription outlives its last viewer.
@@ -127,6 +129,16 @@ pub struct SlowViewerSettings {
     pub bytes: u64,
 }
 
+/// Delay stamps on objects.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct DelaySettings {
+    /// Add this relay to the stamps of tracks that carry them.
+    pub stamp: bool,
+    /// Stamp tracks that carry none, from here on: for publishers of others.
+    pub foreign: bool,
+}
+
 /// Bounds on what peers may use.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -153,6 +165,7 @@ impl Default for RelaySettings {
             certificate: CertificateSettings::default(),
             memory: MemorySettings::default(),
             slow_viewer: SlowViewerSettings::default(),
+            delay: DelaySettings::default(),
             limit: LimitSettings::default(),
             linger_ms: 5_000,
             resume_ms: 30_000,
@@ -180,6 +193,12 @@ impl Default for MemorySettings {
 impl Default for SlowViewerSettings {
     fn default() -> Self {
         Self { groups: 2, milliseconds: 2_000, bytes: 16 * 1024 * 1024 }
+    }
+}
+
+impl Default for DelaySettings {
+    fn default() -> Self {
+        Self { stamp: true, foreign: false }
     }
 }
 

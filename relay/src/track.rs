@@ -8,6 +8,7 @@ use fanout::TrackLog;
 use moqt::{FullTrackName, Location, Properties, PublishDoneCode, RequestErrorCode};
 use tokio::sync::watch;
 
+use crate::delay::Dwell;
 use crate::relay::Context;
 use crate::upstream;
 use crate::{limit, metric};
@@ -21,6 +22,8 @@ pub(crate) struct Track {
     viewers: watch::Sender<usize>,
     /// The largest location the upstream told of, which may be ahead of what has arrived.
     told: Mutex<Option<Location>>,
+    /// How long its objects stay here.
+    pub(crate) dwell: Dwell,
 }
 
 /// Where a track stands with its upstream.
@@ -47,7 +50,7 @@ pub(crate) struct Refusal {
 impl Track {
     fn new(name: FullTrackName, log: TrackLog) -> Self {
         let (state, viewers) = (watch::Sender::new(TrackState::Opening), watch::Sender::new(0));
-        Self { name, log, state, viewers, told: Mutex::new(None) }
+        Self { name, log, state, viewers, told: Mutex::new(None), dwell: Dwell::new() }
     }
 
     pub(crate) fn set(&self, state: TrackState) {

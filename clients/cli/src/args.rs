@@ -199,6 +199,10 @@ pub(crate) struct PullArguments {
     #[arg(long, value_name = "WHERE", default_value = "live")]
     pub(crate) from: From,
     /// JSON lines, one per second and a summary, instead of text: on standard output, or on standard error with `-o -`
+    ///
+    /// `delay` in them tells where the time of the first track's frames went, for publishers that stamp them: `total`
+    /// since the capture (or the ingest, where `capture_known` is false) and `stages` in order (`origin`, `link 1`,
+    /// `relay 1`, `link 2`, ..., `receive`), each with p50, p99 and the half width of what clocks leave open, in ms.
     #[arg(long)]
     pub(crate) json: bool,
     /// Write the coded frames without a container (H.264 and H.265 with start codes), of one track only

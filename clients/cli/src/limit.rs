@@ -56,6 +56,12 @@ pub(crate) const TIMELINE_JUMP: Duration = Duration::from_secs(60);
 pub(crate) const TIMELINE_BACK: Duration = Duration::from_secs(1);
 /// Two tracks whose times are this near belong to one timeline: more than one group.
 pub(crate) const TIMELINE_NEAR: Duration = Duration::from_secs(15);
+/// How often the round-trip time is looked at for delays: it is a smoothed value.
+pub(crate) const ROUND_TRIP_INTERVAL: Duration = Duration::from_secs(1);
+/// Delays of a progress line are of the objects of this long: enough of them for a 99th percentile.
+pub(crate) const DELAY_WINDOW: Duration = Duration::from_secs(10);
+/// Objects whose delays are kept, the newest: nine minutes of 30 frames a second, 300 bytes each.
+pub(crate) const DELAY_SAMPLES: usize = 16_384;
 /// Live line on a terminal.
 pub(crate) const LIVE_LINE: Duration = Duration::from_millis(500);
 /// Progress lines elsewhere.

@@ -3,7 +3,7 @@
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use media::Catalog;
-use moqt::{FullTrackName, Namespace, SessionErrorCode, TrackName};
+use moqt::{FullTrackName, HopDelay, Namespace, SessionErrorCode, TrackMark, TrackName, property};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep_until};
@@ -18,7 +18,7 @@ use crate::goal::Goal;
 use crate::limit;
 use crate::merge::Entry;
 use crate::output::{Muxer, Sink, Written};
-use crate::report::{Arrival, Reporter};
+use crate::report::{Arrival, Reporter, Stamped};
 use crate::sample::{Coded, Depackager, Sample};
 use crate::supervise::Supervisor;
 use crate::track::{FollowEvent, FollowKind, FollowSettings, Start, TrackEnd, follow};
@@ -138,6 +138,13 @@ fn from_catalog(catalog: &Catalog, namespace: &Namespace, names: &[String], raw:
     chosen.collect()
 }
 
+/// What an object's stamp says, if it came live.
+fn stamped(entry: &Entry, mark: Option<TrackMark>) -> Option<Stamped> {
+    let (received, mark) = (entry.received?, mark?);
+    let stamp = HopDelay::from_bytes(&entry.properties.mutable_bytes(property::HOP_DELAY)?)?;
+    Some(Stamped { stamp, capture_known: mark.capture_known, began: received.began, whole: received.whole })
+}
+
 /// Everything between the followers' frames and the output.
 struct Pull {
     target: String,
@@ -205,6 +212,7 @@ impl Pull {
                 Ok(()) = watched.changed() => self.session_changed(&mut watched),
                 event = events.recv() => {
                     let Some(event) = event else { break Stop::Ended };
+                    self.look_at_path(&watched);
                     if let Some(stop) = self.event(event).await {
                         break stop;
                     }
@@ -228,6 +236,7 @@ impl Pull {
     fn session_changed(&mut self, sessions: &mut watch::Receiver<Option<Session>>) {
         if sessions.borrow_and_update().is_some() {
             self.reporter.meter.reconnected();
+            self.reporter.meter.delay.session_changed();
             self.reporter.meter.timeline_changed();
             self.reporter.note("a new session took over");
         } else {
@@ -235,13 +244,28 @@ impl Pull {
         }
     }
 
+    /// Takes the round-trip time of the session now and then: half of it is what clocks leave open.
+    fn look_at_path(&mut self, sessions: &watch::Receiver<Option<Session>>) {
+        let now = self.reporter.now();
+        let delay = &mut self.reporter.meter.delay;
+        if delay.wants_round_trip(now)
+            && let Some(session) = &*sessions.borrow()
+        {
+            delay.round_trip(now, session.connection().stats().rtt);
+        }
+    }
+
     async fn event(&mut self, event: FollowEvent) -> Option<Stop> {
         let FollowEvent { track, kind } = event;
         match kind {
-            FollowKind::Frame { entry, counts, asked } => {
+            FollowKind::Frame { entry, counts, asked, mark } => {
                 self.reporter.meter.losses(track, counts);
                 if track == 0 {
                     self.reporter.meter.tuned_in(asked.elapsed());
+                    if let Some(stamped) = stamped(&entry, mark) {
+                        let now = self.reporter.now();
+                        self.reporter.meter.delay.object(now, &stamped);
+                    }
                 }
                 match self.object(track, entry).await {
                     Ok(Written::More) => self.goal.is_complete().then_some(Stop::Enough),

@@ -185,7 +185,7 @@ mod tests {
 
     fn entry(object: u64, payload: Bytes, properties: Properties) -> Entry {
         let location = Location::new(1, object);
-        Entry { location, missing_objects: 0, missing_groups: 0, properties, payload }
+        Entry { location, missing_objects: 0, missing_groups: 0, properties, payload, received: None }
     }
 
     fn raw(sample: &Sample) -> &RawFrame {

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use fanout::is_reserved;
 use moqt::{Namespace, RequestErrorCode};
 use transport::{IncomingNamespace, IncomingPrefix, NamespaceEvent, NamespaceWriter, PrefixEvent, Session};
 
@@ -10,6 +11,9 @@ use crate::relay::Context;
 
 /// PUBLISH_NAMESPACE: the session's tracks can be subscribed to through this relay until it withdraws.
 pub(super) async fn announced(context: Arc<Context>, session: Session, request: IncomingNamespace) {
+    if is_reserved(&request.namespace) {
+        return request.reject(RequestErrorCode::Unauthorized, None, "this namespace is the relay's own");
+    }
     match context.router.announce(request.namespace.clone(), session.clone()) {
         Ok(_registration) => {
             session.connection().set_max_incoming_uni(limit::PUBLISHER_STREAMS);

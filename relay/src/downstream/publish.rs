@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Instant;
 
+use fanout::is_reserved;
 use moqt::{FullTrackName, Parameters, RequestErrorCode};
 use tokio::task::JoinSet;
 use transport::{IncomingPrefix, IncomingPublish, NamespaceWriter, PrefixEvent, Session};
@@ -18,6 +19,9 @@ pub(super) async fn serve(context: Arc<Context>, session: Session, request: Inco
     if request.properties.unknown_mandatory(&[]).is_some() {
         request.reject(RequestErrorCode::UnsupportedExtension, None, "track needs a property this relay does not know");
         return;
+    }
+    if is_reserved(&request.track.namespace) {
+        return request.reject(RequestErrorCode::Unauthorized, None, "this namespace is the relay's own");
     }
     session.connection().set_max_incoming_uni(limit::PUBLISHER_STREAMS);
     let track = request.track.clone();

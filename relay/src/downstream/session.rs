@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use fanout::{is_reserved, serve_reserved};
 use moqt::session::ResolvedToken;
 use moqt::{RequestErrorCode, SessionErrorCode};
 use tokio::task::JoinSet;
@@ -116,6 +117,9 @@ fn dispatch(
     }
     let (context, session) = (context.clone(), session.clone());
     match request {
+        IncomingRequest::Subscribe(request) if is_reserved(&request.track.namespace) => {
+            tasks.spawn(async move { serve_reserved(&**session.connection(), request).await })
+        }
         IncomingRequest::Subscribe(request) => tasks.spawn(subscribe::serve(context, request)),
         IncomingRequest::Fetch(request) => tasks.spawn(fetch::serve(context, request)),
         IncomingRequest::TrackStatus(request) => tasks.spawn(status::serve(context, request)),

@@ -8,6 +8,7 @@ use fanout::{ServeObserver, ServeSettings, SlowViewerPolicy, SubscriptionSink, r
 use moqt::{Location, Parameters, Properties, PublishDoneCode, RequestErrorCode};
 use transport::{IncomingSubscribe, SubscriptionWriter};
 
+use crate::delay::Dwell;
 use crate::limit;
 use crate::metric;
 use crate::relay::Context;
@@ -102,7 +103,7 @@ pub(super) async fn serve_writer(
         },
     };
     let version = writer.version();
-    let observer = Observer { asked, tuned_in: AtomicBool::new(false) };
+    let observer = Observer { asked, tuned_in: AtomicBool::new(false), dwell: &viewing.track.dwell };
     let end = serve_subscription(&viewing.track.log, SubscriptionSink::new(writer, version), settings, &observer).await;
     tracing::debug!(track = %viewing.track.name, ?end, "subscription ended");
 }
@@ -117,12 +118,14 @@ fn delivery_timeout(wanted: &Parameters, properties: &Properties) -> Option<Dura
 }
 
 /// Counts what one viewer is sent.
-struct Observer {
+struct Observer<'a> {
     asked: Instant,
     tuned_in: AtomicBool,
+    /// Of the track, over all viewers.
+    dwell: &'a Dwell,
 }
 
-impl ServeObserver for Observer {
+impl ServeObserver for Observer<'_> {
     fn sent(&self, objects: u64, bytes: u64) {
         metric::sent(objects, bytes);
         if objects > 0 && !self.tuned_in.swap(true, Ordering::Relaxed) {
@@ -132,6 +135,7 @@ impl ServeObserver for Observer {
 
     fn dwell(&self, time: Duration) {
         metric::hop_dwell(time);
+        self.dwell.first_bytes(time);
     }
 
     fn group_skipped(&self, _group: u64, _bytes: u64) {

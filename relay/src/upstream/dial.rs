@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use fanout::is_reserved;
 use moqt::{Namespace, Parameters, Token};
 use process::Backoff;
 use tokio::time::Instant;
@@ -118,6 +119,7 @@ async fn relay_namespaces(context: &Arc<Context>, session: &Session, mut reader:
     let mut held: Vec<(Namespace, Registration)> = Vec::new();
     while let Some(event) = reader.next().await {
         match event {
+            NamespaceEvent::Added(namespace) if is_reserved(&namespace) => {}
             NamespaceEvent::Added(namespace) => match context.router.announce(namespace.clone(), session.clone()) {
                 Ok(registration) => held.push((namespace, registration)),
                 Err(error) => tracing::warn!(%namespace, %error, "upstream namespace not mirrored"),

@@ -2,16 +2,19 @@
 
 use std::sync::Arc;
 
+use bytes::Bytes;
 use fanout::{AppendError, GroupLog, HeadHold, SubgroupAppender, SubgroupMeta, TrackLog};
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
 use moqt::{
-    FetchItem, FetchObjectHeader, Location, ObjectHeader, ObjectStatus, PublishDoneCode, StreamErrorCode, SubgroupItem,
+    Datagram, DatagramBody, FetchItem, FetchObjectHeader, Location, ObjectHeader, ObjectStatus, PublishDoneCode,
+    StreamErrorCode, SubgroupItem,
 };
 use tokio::time::timeout;
 use transport::{FetchReader, StreamFailure, SubgroupReader, Subscription, TrackEvent};
 
 use crate::cache::{CompleteGroup, GroupKey};
+use crate::delay::Stamper;
 use crate::relay::Context;
 use crate::track::Track;
 use crate::{limit, metric};
@@ -64,6 +67,9 @@ pub(super) async fn feed(
     if head.joining.is_some() && anew_below.is_some() {
         return IngestEnd::BeganAnew;
     }
+    let connection = subscription.connection().clone();
+    let stamper = Stamper::new(&context.settings.delay, subscription.properties(), connection);
+    let live = Live { track, version, stamper };
     let mut streams = FuturesUnordered::new();
     let mut head = std::pin::pin!(feed_head(track, head, version));
     let mut head_done = false;
@@ -86,10 +92,9 @@ pub(super) async fn feed(
                 TrackEvent::Subgroup(reader) if anew_below.is_some_and(|below| reader.header().group < below) => {
                     return IngestEnd::BeganAnew;
                 }
-                TrackEvent::Subgroup(reader) => streams.push(feed_stream(track, reader, version)),
+                TrackEvent::Subgroup(reader) => streams.push(live.feed_stream(reader)),
                 TrackEvent::Datagram(datagram) => {
-                    metric::received(1, 0);
-                    if let Err(Stopped::Malformed) = judge(track, track.log.datagram(datagram)) {
+                    if let Err(Stopped::Malformed) = live.feed_datagram(datagram) {
                         return IngestEnd::Malformed;
                     }
                 }
@@ -162,70 +167,118 @@ fn judge(track: &Track, outcome: Result<(), AppendError>) -> Result<(), Stopped>
     }
 }
 
-/// Reads one live subgroup stream into the log. A stream of the joining group waits for the group's head.
-async fn feed_stream(track: &Arc<Track>, mut reader: SubgroupReader, version: moqt::Version) -> Result<(), Stopped> {
-    let header = *reader.header();
-    let meta = SubgroupMeta {
-        version,
-        priority: header.priority,
-        has_properties: header.has_properties,
-        first_object: header.first_object,
-        end_of_group: header.end_of_group,
-    };
-    let Ok(Some(SubgroupItem::Header { header: first, wire })) = reader.next().await else {
-        return Err(Stopped::Stream);
-    };
-    if first.object_id > 0 && timeout(limit::HEAD_WAIT, track.log.head_settled(header.group)).await.is_err() {
-        tracing::debug!(track = %track.name, group = header.group, "head of the joining group is late; going on without");
-    }
-    let subgroup = reader.subgroup_id().unwrap_or_default();
-    let appender = track.log.subgroup(header.group, subgroup, meta);
-    let mut appender = match appender {
-        Ok(appender) => appender,
-        Err(error) => return judge(track, Err(error)),
-    };
-    let outcome = copy(&mut appender, &mut reader, &first, &wire).await;
-    match outcome {
-        Ok(Ended::Finished) => judge(track, appender.finish(header.end_of_group)),
-        Ok(Ended::Reset(code)) => {
-            appender.reset(code);
-            Err(Stopped::Stream)
-        }
-        Err(error) => {
-            reader.stop(StreamErrorCode::Cancelled);
-            judge(track, Err(error))
-        }
-    }
-}
-
 /// How the publisher's stream ended.
 enum Ended {
     Finished,
     Reset(StreamErrorCode),
 }
 
-async fn copy(
-    appender: &mut SubgroupAppender,
-    reader: &mut SubgroupReader,
-    first: &ObjectHeader,
-    wire: &bytes::Bytes,
-) -> Result<Ended, AppendError> {
-    appender.header(first, wire)?;
-    metric::received(1, wire.len() as u64);
-    loop {
-        match reader.next().await {
-            Ok(Some(SubgroupItem::Header { header, wire })) => {
-                metric::received(1, wire.len() as u64);
-                appender.header(&header, &wire)?;
+/// The live streams of one subscription, on their way into the log.
+struct Live<'a> {
+    track: &'a Track,
+    version: moqt::Version,
+    /// `None`: objects go on as they came.
+    stamper: Option<Stamper>,
+}
+
+/// An object's header on its way into the log.
+struct Arrived {
+    header: ObjectHeader,
+    /// As it came; `None` when this relay changed it, or its stream's form.
+    wire: Option<Bytes>,
+}
+
+impl Live<'_> {
+    /// Reads one stream. A stream of the joining group waits for the group's head.
+    async fn feed_stream(&self, mut reader: SubgroupReader) -> Result<(), Stopped> {
+        let Self { track, version, .. } = *self;
+        let header = *reader.header();
+        let meta = SubgroupMeta {
+            version,
+            priority: header.priority,
+            has_properties: header.has_properties || self.stamper.as_ref().is_some_and(Stamper::begins),
+            first_object: header.first_object,
+            end_of_group: header.end_of_group,
+        };
+        let Ok(Some(SubgroupItem::Header { header: first, wire })) = reader.next().await else {
+            return Err(Stopped::Stream);
+        };
+        let first = self.arrived(first, wire);
+        let head_is_due = first.header.object_id > 0;
+        if head_is_due && timeout(limit::HEAD_WAIT, track.log.head_settled(header.group)).await.is_err() {
+            tracing::debug!(track = %track.name, group = header.group, "head of the joining group is late; going on without");
+        }
+        let subgroup = reader.subgroup_id().unwrap_or_default();
+        let appender = track.log.subgroup(header.group, subgroup, meta);
+        let mut appender = match appender {
+            Ok(appender) => appender,
+            Err(error) => return judge(track, Err(error)),
+        };
+        let outcome = self.copy(&mut appender, &mut reader, &first).await;
+        match outcome {
+            Ok(Ended::Finished) => judge(track, appender.finish(header.end_of_group)),
+            Ok(Ended::Reset(code)) => {
+                appender.reset(code);
+                Err(Stopped::Stream)
             }
-            Ok(Some(SubgroupItem::Payload(payload))) => {
-                metric::received(0, payload.len() as u64);
-                appender.payload(payload)?;
+            Err(error) => {
+                reader.stop(StreamErrorCode::Cancelled);
+                judge(track, Err(error))
             }
-            Ok(Some(SubgroupItem::End)) => appender.end_object()?,
-            Ok(None) => return Ok(Ended::Finished),
-            Err(StreamFailure::Reset(code)) => return Ok(Ended::Reset(code)),
-            Err(_) => return Ok(Ended::Reset(StreamErrorCode::SessionClosed)),
+        }
+    }
+
+    async fn copy(
+        &self,
+        appender: &mut SubgroupAppender,
+        reader: &mut SubgroupReader,
+        first: &Arrived,
+    ) -> Result<Ended, AppendError> {
+        first.append(appender)?;
+        loop {
+            match reader.next().await {
+                Ok(Some(SubgroupItem::Header { header, wire })) => self.arrived(header, wire).append(appender)?,
+                Ok(Some(SubgroupItem::Payload(payload))) => {
+                    metric::received(0, payload.len() as u64);
+                    appender.payload(payload)?;
+                }
+                Ok(Some(SubgroupItem::End)) => appender.end_object()?,
+                Ok(None) => return Ok(Ended::Finished),
+                Err(StreamFailure::Reset(code)) => return Ok(Ended::Reset(code)),
+                Err(_) => return Ok(Ended::Reset(StreamErrorCode::SessionClosed)),
+            }
+        }
+    }
+
+    fn feed_datagram(&self, mut datagram: Datagram) -> Result<(), Stopped> {
+        metric::received(1, 0);
+        if let (Some(stamper), DatagramBody::Payload(_)) = (&self.stamper, &datagram.body)
+            && let Some(stamped) = stamper.stamp(&datagram.properties, &self.track.dwell)
+        {
+            datagram.properties = stamped;
+        }
+        judge(self.track, self.track.log.datagram(datagram))
+    }
+
+    /// An object begins to arrive: its header gets this relay's hop, if the track is stamped.
+    fn arrived(&self, header: ObjectHeader, wire: Bytes) -> Arrived {
+        metric::received(1, wire.len() as u64);
+        let Some(stamper) = &self.stamper else { return Arrived { header, wire: Some(wire) } };
+        if header.status == ObjectStatus::Normal
+            && let Some(properties) = stamper.stamp(&header.properties, &self.track.dwell)
+        {
+            return Arrived { header: ObjectHeader { properties, ..header }, wire: None };
+        }
+        // On a stream that had no properties this header has another form than its stamped neighbours.
+        Arrived { header, wire: Some(wire).filter(|_| !stamper.begins()) }
+    }
+}
+
+impl Arrived {
+    fn append(&self, appender: &mut SubgroupAppender) -> Result<(), AppendError> {
+        match &self.wire {
+            Some(wire) => appender.header(&self.header, wire),
+            None => appender.encode_header(&self.header),
         }
     }
 }

@@ -9,6 +9,7 @@ use transport::{FetchReader, Joined, RequestFailure, Subscription};
 
 use super::ingest::{self, Head, IngestEnd};
 use super::offered::{Lent, Started};
+use crate::delay;
 use crate::limit;
 use crate::metric;
 use crate::relay::Context;
@@ -170,7 +171,7 @@ async fn use_feed(context: &Arc<Context>, track: &Arc<Track>, feed: Feed) -> Opt
     let Feed { mut subscription, head, joining } = feed;
     let head = Head::new(track, head, joining);
     track.tell_largest(joining);
-    track.set(TrackState::Live(subscription.get().properties().clone()));
+    track.set(TrackState::Live(delay::declared(&context.settings.delay, subscription.get().properties())));
     let end = tokio::select! {
         end = ingest::feed(context, track, subscription.get(), head) => end,
         () = track.idle(context.settings.linger()) => {

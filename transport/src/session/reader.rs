@@ -16,7 +16,7 @@ use super::error::{RequestFailure, SessionError, StreamFailure};
 use super::limit;
 use super::request::{PendingRequest, RequestGuard};
 use super::shared::{DataEvent, RequestEvent, Shared};
-use crate::connection::{RecvStream, read_chunk};
+use crate::connection::{Connection, RecvStream, read_chunk};
 
 /// A live subscription of this side. Dropping it cancels it on the wire.
 #[derive(Debug)]
@@ -76,6 +76,11 @@ impl Subscription {
     /// The session's draft.
     pub fn version(&self) -> moqt::Version {
         self.guard.shared.version
+    }
+
+    /// The connection it came over.
+    pub fn connection(&self) -> &Arc<dyn Connection> {
+        &self.guard.shared.connection
     }
 
     /// The alias the publisher chose.
@@ -175,6 +180,8 @@ pub struct Object {
     pub header: ObjectHeader,
     /// The payload in one piece.
     pub payload: Bytes,
+    /// When the header was here.
+    pub began: Instant,
 }
 
 impl SubgroupReader {
@@ -242,12 +249,13 @@ impl SubgroupReader {
                 None => return Ok(None),
             }
         };
+        let began = Instant::now();
         check_size(header.payload_len, limit)?;
         let mut payload = Assembly::default();
         loop {
             match self.next().await? {
                 Some(SubgroupItem::Payload(part)) => payload.push(part, header.payload_len),
-                _ => return Ok(Some(Object { header, payload: payload.finish() })),
+                _ => return Ok(Some(Object { header, payload: payload.finish(), began })),
             }
         }
     }

@@ -26,6 +26,17 @@ pub(crate) struct Entry {
     pub(crate) properties: Properties,
     /// Payload.
     pub(crate) payload: Bytes,
+    /// When it came; `None` when it was fetched, which says nothing about delay.
+    pub(crate) received: Option<Received>,
+}
+
+/// When a live object came, in unix microseconds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Received {
+    /// Its header was here.
+    pub(crate) began: u64,
+    /// All of it was here.
+    pub(crate) whole: u64,
 }
 
 /// Patience and bounds of a merge.

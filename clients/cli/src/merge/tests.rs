@@ -19,6 +19,7 @@ fn entry(group: u64, object: u64) -> Entry {
         missing_groups: 0,
         properties: Properties::EMPTY,
         payload: Bytes::from_static(b"0123456789"),
+        received: None,
     }
 }
 

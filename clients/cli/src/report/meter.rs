@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use serde::Serialize;
 
+use super::delay::{DelayMeter, DelayReport};
+use crate::limit;
 use crate::merge::MergeCounts;
 
 /// Steps of the latency histogram per doubling: 9 % resolution.
@@ -19,6 +21,8 @@ pub(crate) struct Meter {
     losses: Vec<MergeCounts>,
     interval: Interval,
     latency: Latency,
+    /// Of the first track's stamped objects.
+    pub(crate) delay: DelayMeter,
     /// The group each track is in.
     groups: Vec<Option<u64>>,
 }
@@ -75,6 +79,9 @@ pub(crate) struct Progress {
     pub(crate) bitrate: u64,
     /// Worst in the interval.
     pub(crate) latency_ms: Option<u64>,
+    /// Where the time of frames went in the last ten seconds, where the publisher tells.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) delay: Option<DelayReport>,
     #[serde(flatten)]
     pub(crate) totals: Sums,
 }
@@ -94,6 +101,9 @@ pub(crate) struct Summary {
     pub(crate) latency_max_ms: Option<u64>,
     /// `absolute`: since capture. `relative`: against the fastest frame so far, when the publisher does not say when it captured.
     pub(crate) latency_kind: &'static str,
+    /// Where the time of frames went by the last way they took, where the publisher tells.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) delay: Option<DelayReport>,
     #[serde(flatten)]
     pub(crate) totals: Sums,
 }
@@ -125,6 +135,7 @@ impl Meter {
             losses: vec![MergeCounts::default(); tracks],
             interval: Interval::default(),
             latency: Latency { best: None, absolute: false, steps: Box::new([0; STEPS]), most: Duration::ZERO },
+            delay: DelayMeter::default(),
             groups: vec![None; tracks],
         }
     }
@@ -202,6 +213,7 @@ impl Meter {
             fps: round(interval.leader_frames as f64 / seconds),
             bitrate: (interval.bytes as f64 * 8.0 / seconds) as u64,
             latency_ms: interval.latency.map(millis),
+            delay: self.delay.since(now.saturating_sub(limit::DELAY_WINDOW)),
             totals: self.sums(),
         }
     }
@@ -219,6 +231,7 @@ impl Meter {
             latency_p99_ms: self.latency.percentile(0.99),
             latency_max_ms: self.latency.percentile(1.0),
             latency_kind: if self.latency.absolute { "absolute" } else { "relative" },
+            delay: self.delay.since(Duration::ZERO),
             totals: self.sums(),
         }
     }

@@ -1,5 +1,6 @@
 //! What the user sees: a live line on a terminal, plain lines elsewhere, JSON lines for programs, and a summary.
 
+mod delay;
 mod meter;
 
 use std::io::{self, IsTerminal, Write};
@@ -10,6 +11,7 @@ use tokio::time::{Instant, sleep_until};
 use crate::error::Failure;
 use crate::limit;
 
+pub(crate) use self::delay::Stamped;
 pub(crate) use self::meter::{Arrival, Meter};
 use self::meter::{Progress, Summary};
 
@@ -182,6 +184,10 @@ fn summary_text(summary: &Summary) -> String {
         {
             text += &format!(", {} latency p50 {p50} ms, p99 {p99} ms, max {most} ms", summary.latency_kind);
         }
+        text.push('\n');
+    }
+    if let Some(delay) = &summary.delay {
+        text += &delay.text();
         text.push('\n');
     }
     text + &format!(

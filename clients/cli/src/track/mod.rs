@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use futures_util::future::{BoxFuture, select_all};
 use futures_util::stream::{FuturesUnordered, StreamExt};
-use moqt::{FullTrackName, PublishDoneCode};
+use moqt::{FullTrackName, PublishDoneCode, TrackMark, property};
 use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, sleep_until};
 use transport::{RequestFailure, Session, StreamFailure, Subscription, TrackEvent};
@@ -46,8 +46,8 @@ pub(crate) struct FollowEvent {
 
 #[derive(Debug)]
 pub(crate) enum FollowKind {
-    /// The next frame, the losses so far, and when the track was first asked for.
-    Frame { entry: Entry, counts: MergeCounts, asked: Instant },
+    /// The next frame, the losses so far, when the track was first asked for, and what its properties say of stamps.
+    Frame { entry: Entry, counts: MergeCounts, asked: Instant, mark: Option<TrackMark> },
     /// Nothing follows.
     Ended(TrackEnd),
 }
@@ -86,6 +86,8 @@ struct Follower {
     lost_since: Option<Instant>,
     end: Option<TrackEnd>,
     begin: Instant,
+    /// Of the newest subscription.
+    mark: Option<TrackMark>,
 }
 
 /// Follows a track until it ends or nobody takes its frames any more. Sending waits for the receiver, and reading for sending.
@@ -101,7 +103,12 @@ pub(crate) async fn follow(
         while let Some(entry) = follower.merger.poll(follower.now()) {
             follower.delivered = true;
             follower.lost_since = None;
-            let kind = FollowKind::Frame { entry, counts: follower.merger.counts(), asked: follower.begin };
+            let kind = FollowKind::Frame {
+                entry,
+                counts: follower.merger.counts(),
+                asked: follower.begin,
+                mark: follower.mark,
+            };
             if events.send(FollowEvent { track, kind }).await.is_err() {
                 return;
             }
@@ -149,6 +156,7 @@ impl Follower {
             lost_since: None,
             end: None,
             begin: Instant::now(),
+            mark: None,
         }
     }
 
@@ -228,6 +236,10 @@ impl Follower {
                 self.reading.push(read(Source { epoch: self.epoch, stream }));
             }
             None => self.merger.head_replaced(),
+        }
+        if let Some(subscription) = &subscription {
+            let mark = subscription.properties().get_bytes(property::HOP_DELAY);
+            self.mark = mark.and_then(|mark| TrackMark::from_bytes(&mark));
         }
         self.subscriptions.extend(subscription.map(|subscription| (self.epoch, subscription)));
     }

@@ -1,11 +1,14 @@
 //! The streams one track comes on, each read object by object.
 
+use std::time::{SystemTime, UNIX_EPOCH};
+
 use futures_util::future::BoxFuture;
-use moqt::{Datagram, DatagramBody, Location, ObjectHeader, ObjectStatus, Properties, property};
-use transport::{FetchReader, FetchedObject, StreamFailure, SubgroupReader};
+use moqt::{Datagram, DatagramBody, Location, ObjectStatus, Properties, property};
+use tokio::time::Instant;
+use transport::{FetchReader, FetchedObject, Object, StreamFailure, SubgroupReader};
 
 use crate::limit;
-use crate::merge::Entry;
+use crate::merge::{Entry, Received};
 
 /// A stream being read.
 #[derive(Debug)]
@@ -53,7 +56,7 @@ pub(crate) fn read(mut source: Source) -> BoxFuture<'static, Read> {
                 object.map(|object| match object {
                     Some(object) => {
                         *end = object.header.object_id.saturating_add(1);
-                        live_item(group, object.header, object.payload)
+                        live_item(group, object)
                     }
                     None => Item::End,
                 })
@@ -63,10 +66,14 @@ pub(crate) fn read(mut source: Source) -> BoxFuture<'static, Read> {
     })
 }
 
-fn live_item(group: u64, header: ObjectHeader, payload: bytes::Bytes) -> Item {
+fn live_item(group: u64, object: Object) -> Item {
+    let Object { header, payload, began } = object;
     let location = Location::new(group, header.object_id);
     match header.status {
-        ObjectStatus::Normal => Item::Object(entry(location, header.properties, payload)),
+        ObjectStatus::Normal => {
+            let received = received_since(began);
+            Item::Object(Entry { received, ..entry(location, header.properties, payload) })
+        }
         ObjectStatus::EndOfGroup | ObjectStatus::EndOfTrack => Item::GroupEnds(location),
     }
 }
@@ -75,7 +82,10 @@ fn live_item(group: u64, header: ObjectHeader, payload: bytes::Bytes) -> Item {
 pub(crate) fn datagram_item(datagram: Datagram) -> Item {
     let location = Location::new(datagram.group, datagram.object_id);
     match datagram.body {
-        DatagramBody::Payload(payload) => Item::Object(entry(location, datagram.properties, payload)),
+        DatagramBody::Payload(payload) => {
+            let received = received_since(Instant::now());
+            Item::Object(Entry { received, ..entry(location, datagram.properties, payload) })
+        }
         DatagramBody::Status(_) => Item::GroupEnds(location),
     }
 }
@@ -85,6 +95,13 @@ pub(crate) fn fetched_entry(object: FetchedObject) -> Entry {
     entry(object.header.location, object.header.properties, object.payload)
 }
 
+/// Of an object that is whole now; `None` with a clock from before 1970.
+fn received_since(began: Instant) -> Option<Received> {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).ok()?;
+    let micros = |time: std::time::Duration| u64::try_from(time.as_micros()).ok();
+    Some(Received { began: micros(now.saturating_sub(began.elapsed()))?, whole: micros(now)? })
+}
+
 fn entry(location: Location, properties: Properties, payload: bytes::Bytes) -> Entry {
     Entry {
         location,
@@ -92,5 +109,6 @@ fn entry(location: Location, properties: Properties, payload: bytes::Bytes) -> E
         missing_groups: properties.get_int(property::PRIOR_GROUP_ID_GAP).unwrap_or_default(),
         properties,
         payload,
+        received: None,
     }
 }
