@@ -303,6 +303,19 @@ impl Message {
         }
     }
 
+    /// The request or update it answers or ends, in draft-16.
+    pub(crate) const fn reply_id(&self) -> Option<RequestId> {
+        match self {
+            Self::SubscribeOk(SubscribeOk { request_id, .. })
+            | Self::RequestError(RequestError { request_id, .. })
+            | Self::RequestOk(RequestOk { request_id, .. })
+            | Self::PublishDone(PublishDone { request_id, .. })
+            | Self::FetchOk(FetchOk { request_id, .. })
+            | Self::PublishOk16(PublishOk { request_id, .. }) => *request_id,
+            _ => None,
+        }
+    }
+
     /// Checks that the message may open a request stream (3.3.2).
     ///
     /// # Errors

@@ -95,7 +95,7 @@ impl Session {
         if let Some(subscribe) = crossing
             && let Some(request) = self.remove(subscribe)
         {
-            self.outputs.push_back(self.plane.cancel(subscribe, StreamErrorCode::Cancelled));
+            self.outputs.extend(self.plane.cancel(subscribe, StreamErrorCode::Cancelled));
             let code = StreamErrorCode::Cancelled.to_wire(self.plane.version());
             self.report_end(subscribe, request, Some(code));
         }
@@ -204,7 +204,7 @@ impl Session {
     ) {
         let error = RequestError { request_id: None, code, retry, reason: ReasonPhrase::from(reason), redirect: None };
         if self.write(key, &Message::RequestError(error), true).is_err() {
-            self.outputs.push_back(self.plane.cancel(key, StreamErrorCode::InternalError));
+            self.outputs.extend(self.plane.cancel(key, StreamErrorCode::InternalError));
         }
         if let Some(request) = self.remove(key) {
             self.report_end(key, request, None);
@@ -213,8 +213,8 @@ impl Session {
 
     /// Queues a message on a request's stream.
     pub(super) fn write(&mut self, key: RequestKey, message: &Message, fin: bool) -> Result<(), CommandError> {
-        let output = self.plane.write(key, message, fin)?;
-        self.outputs.push_back(output);
+        let outputs = self.plane.write(key, message, fin)?;
+        self.outputs.extend(outputs);
         Ok(())
     }
 

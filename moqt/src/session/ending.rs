@@ -46,7 +46,7 @@ impl Session {
             return;
         }
         if self.remove(key).is_some() {
-            self.outputs.push_back(self.plane.cancel(key, code));
+            self.outputs.extend(self.plane.cancel(key, code));
         }
     }
 
@@ -55,7 +55,7 @@ impl Session {
     pub fn finish(&mut self, key: RequestKey) {
         let is_fetch = self.requests.get(key).is_some_and(|request| matches!(request.kind, Kind::Fetch(_)));
         if is_fetch && self.remove(key).is_some() {
-            self.outputs.push_back(self.plane.finish(key));
+            self.outputs.extend(self.plane.finish(key));
         }
     }
 
@@ -78,7 +78,7 @@ impl Session {
             _ => false,
         };
         if ends && let Some(request) = self.remove(key) {
-            self.outputs.push_back(self.plane.finish(key));
+            self.outputs.extend(self.plane.finish(key));
             self.report_end(key, request, None);
         }
         Ok(())
@@ -87,7 +87,7 @@ impl Session {
     /// The peer ended the request abruptly.
     pub(super) fn cancelled_by_peer(&mut self, key: RequestKey, code: Option<u64>) {
         let Some(request) = self.remove(key) else { return };
-        self.outputs.push_back(self.plane.cancel(key, StreamErrorCode::Cancelled));
+        self.outputs.extend(self.plane.cancel(key, StreamErrorCode::Cancelled));
         self.report_end(key, request, code);
     }
 

@@ -124,7 +124,7 @@ impl Session {
         let over = self.goaway.requests.extract_if(.., |(_, timer)| timer.fire(now)).map(|(key, _)| key);
         for key in over.collect::<Vec<_>>() {
             if let Some(request) = self.remove(key) {
-                self.outputs.push_back(self.plane.cancel(key, StreamErrorCode::GoingAway));
+                self.outputs.extend(self.plane.cancel(key, StreamErrorCode::GoingAway));
                 let code = StreamErrorCode::GoingAway.to_wire(self.plane.version());
                 self.report_end(key, request, Some(code));
             }

@@ -25,9 +25,13 @@ impl Session {
         }
     }
 
-    fn receive_request(&mut self, key: RequestKey, message: Message) -> Result<(), ProtocolError> {
+    pub(super) fn receive_request(&mut self, key: RequestKey, message: Message) -> Result<(), ProtocolError> {
         let Some(request) = self.requests.get(key) else { return Ok(()) };
-        let Some(kind) = request.request_kind() else { return self.open(key, message) };
+        let Some(kind) = request.request_kind() else {
+            message.check_opens_stream(self.plane.version())?;
+            let message = self.opened_stream(key, message)?;
+            return self.open(key, message);
+        };
         let first_reply = matches!(message, Message::RequestOk(_) | Message::RequestError(_) | Message::BareCancel);
         if kind.is_about_namespace() && request.awaits_response() && !first_reply {
             return Err(ProtocolError::violation(format!(
@@ -60,9 +64,8 @@ impl Session {
         }
     }
 
-    /// The first message on a stream of the peer.
-    fn open(&mut self, key: RequestKey, mut message: Message) -> Result<(), ProtocolError> {
-        message.check_opens_stream(self.plane.version())?;
+    /// The peer's first message of a request.
+    pub(super) fn open(&mut self, key: RequestKey, mut message: Message) -> Result<(), ProtocolError> {
         let (Some(id), Some(parameters)) = (message.new_request_id(), parameters_of(&mut message)) else {
             return Err(ProtocolError::violation(format!("{} opens no request", message.name())));
         };

@@ -54,3 +54,10 @@ pub(super) const OVERLOAD_RETRY: Duration = Duration::from_secs(1);
 
 /// Bytes of tokens this side registers with the peer, whatever the peer would allow.
 pub(super) const MAX_REGISTERED_TOKEN_BYTES: u64 = 1 << 20;
+
+/// Draft-16: Request IDs the peer may use beyond its newest one before it waits for MAX_REQUEST_ID. Half of them are the requests of one
+/// side; how many may live at once is for the request limit to say.
+pub(super) const REQUEST_ID_WINDOW: u64 = 8_192;
+
+/// Draft-16: bytes of messages kept while the peer's Request ID limit does not let them out.
+pub(super) const MAX_HELD_CONTROL_BYTES: usize = 1 << 20;

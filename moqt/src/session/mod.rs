@@ -2,7 +2,8 @@
 //! commands with the other methods, and bytes and events come out of [`Session::poll_output`].
 //!
 //! The caller owns the streams. It gives every byte of the peer's control stream to
-//! [`Session::handle_control`] (from the first one: the stream type is the type of SETUP),
+//! [`Session::handle_control`] (from the first one: the stream type is the type of SETUP; in
+//! draft-16 the client opens one bidirectional stream for both sides),
 //! announces each bidirectional stream of the peer with [`Session::accept_request`], and carries
 //! out every [`Output`] in order. After any input or command it drains [`Session::poll_output`] and
 //! looks at [`Session::poll_timeout`]. Nothing is queued without bound as long as it does.
@@ -10,7 +11,7 @@
 //! | Draft | Here |
 //! |---|---|
 //! | 3.3 session set-up, 10.3 SETUP | `setup` |
-//! | 3.4, 10 which stream carries what | `channel` |
+//! | 3.4, 10 which stream carries what | `channel`, and `single` for draft-16 |
 //! | 3.3.2 cancellation, ends | `ending` |
 //! | 5.1, 5.2, 6 requests of the peer and answers to them | `incoming`, `answer` |
 //! | requests of this side and the peer's answers | `outgoing`, `response` |
@@ -36,6 +37,7 @@ mod request;
 mod response;
 mod settings;
 mod setup;
+mod single;
 mod timer;
 mod tokens;
 mod update;
@@ -52,7 +54,7 @@ use self::joining::Orphan;
 use self::limit::{MAX_HELD_BYTES, MAX_UNREAD_STREAMS};
 use self::request::{Kind, Opener, Request, Requests};
 use self::tokens::TokenCache;
-use crate::{Message, ProtocolError, RequestId, SetupOptions, Side, StreamErrorCode, TrackAlias, Version};
+use crate::{Message, ProtocolError, RequestId, SetupOptions, Side, StreamErrorCode, TrackAlias};
 
 pub use self::event::{
     CommandError, Event, FetchTarget, Output, PeerRequest, PeerSetup, RequestKey, ResolvedToken, Response,
@@ -93,13 +95,15 @@ impl Session {
     /// `now` is the time since an epoch the caller chooses, the same in every call.
     ///
     /// # Errors
-    /// [`SettingsError`] for a version without session rules, or a SETUP that cannot be written.
+    /// [`SettingsError`] for a SETUP that cannot be written.
     pub fn new(settings: SessionSettings, now: Duration) -> Result<Self, SettingsError> {
-        if settings.version != Version::Draft18 {
-            return Err(SettingsError::Version(settings.version));
+        let mut plane = ControlPlane::new(settings.version, settings.side);
+        let mut setup = setup::allowed(settings.setup, settings.side, settings.carrier);
+        if let Some(single) = plane.single() {
+            setup.max_request_id = Some(single.granted());
+            // Only where both sides are known to be of one make.
+            setup.hops = false;
         }
-        let plane = ControlPlane::new(settings.version);
-        let setup = setup::allowed(settings.setup, settings.side, settings.carrier);
         let first = plane.control(&setup::message(settings.side, setup.clone())).map_err(SettingsError::Setup)?;
         Ok(Self {
             side: settings.side,
@@ -161,7 +165,7 @@ impl Session {
     pub fn accept_request(&mut self) -> RequestKey {
         let key = self.requests.next_key();
         if self.requests.peer_len() >= self.request_limit.saturating_add(MAX_UNREAD_STREAMS) {
-            self.outputs.push_back(self.plane.cancel(key, StreamErrorCode::ExcessiveLoad));
+            self.outputs.extend(self.plane.cancel(key, StreamErrorCode::ExcessiveLoad));
         } else {
             self.requests.insert(key, Request::new(Opener::Peer, None, Kind::Unread));
         }
@@ -270,6 +274,7 @@ impl Session {
             Message::Setup(setup) if !self.is_established() => self.receive_setup(setup),
             Message::Setup(_) => Err(ProtocolError::violation("a second SETUP")),
             Message::GoAway(goaway) if self.is_established() => self.receive_goaway(goaway),
+            other if self.is_established() && !self.plane.version().has_request_streams() => self.receive_single(other),
             other if self.is_established() => {
                 Err(ProtocolError::violation(format!("{} on the control stream", other.name())))
             }
@@ -300,7 +305,7 @@ impl Session {
     /// Resets a stream whose peer sends more than may be kept.
     fn overloaded(&mut self, key: RequestKey) {
         let Some(request) = self.remove(key) else { return };
-        self.outputs.push_back(self.plane.cancel(key, StreamErrorCode::ExcessiveLoad));
+        self.outputs.extend(self.plane.cancel(key, StreamErrorCode::ExcessiveLoad));
         let code = StreamErrorCode::ExcessiveLoad.to_wire(self.plane.version());
         self.report_end(key, request, Some(code));
     }

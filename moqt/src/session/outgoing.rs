@@ -149,18 +149,19 @@ impl Session {
         if self.goaway.was_received() {
             return Err(CommandError::GoingAway);
         }
-        if self.requests.local_len() >= MAX_LOCAL_REQUESTS {
+        let held = self.plane.single().is_some_and(|single| single.is_full());
+        if held || self.requests.local_len() >= MAX_LOCAL_REQUESTS {
             return Err(CommandError::TooManyRequests);
         }
         self.strip_hops(&mut parameters);
         let tokens = self.checked_tokens(&parameters.authorization_tokens)?;
         let id = self.local_ids.peek().ok_or(CommandError::TooManyRequests)?;
         let key = self.requests.next_key();
-        let output = self.plane.open(key, &message(id, parameters))?;
+        let outputs = self.plane.open(key, &message(id, parameters))?;
         self.local_ids.advance();
         self.keep_tokens(tokens);
         self.requests.insert(key, Request::new(Opener::Local, Some(id), kind));
-        self.outputs.push_back(output);
+        self.outputs.extend(outputs);
         Ok(key)
     }
 

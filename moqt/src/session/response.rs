@@ -119,7 +119,7 @@ impl Session {
         if let Some(request) = self.requests.finish_subscription(key) {
             self.removed(key, request);
         }
-        self.outputs.push_back(self.plane.finish(key));
+        self.outputs.extend(self.plane.finish(key));
         self.event(Event::Done { key, done });
         Ok(())
     }
@@ -129,7 +129,7 @@ impl Session {
     pub(super) fn close_half(&mut self, key: RequestKey) {
         let Some(request) = self.remove(key) else { return };
         if !request.write_closed {
-            self.outputs.push_back(self.plane.finish(key));
+            self.outputs.extend(self.plane.finish(key));
         }
     }
 
@@ -138,7 +138,7 @@ impl Session {
     fn refuse_unsupported(&mut self, key: RequestKey, properties: &Properties) -> bool {
         let Some(property) = properties.unknown_mandatory(&[]) else { return false };
         if self.remove(key).is_some() {
-            self.outputs.push_back(self.plane.cancel(key, StreamErrorCode::Cancelled));
+            self.outputs.extend(self.plane.cancel(key, StreamErrorCode::Cancelled));
         }
         let error = RequestError {
             request_id: None,

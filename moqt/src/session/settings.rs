@@ -20,7 +20,7 @@ pub enum Carrier {
 pub struct SessionSettings {
     /// Which end this is.
     pub side: Side,
-    /// The draft both ends agreed on. Only [`Version::Draft18`] is spoken so far.
+    /// The draft both ends agreed on.
     pub version: Version,
     /// What carries the session.
     pub carrier: Carrier,
@@ -40,9 +40,6 @@ pub struct SessionSettings {
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum SettingsError {
-    /// The version is known to the codec but has no session rules here yet.
-    #[error("sessions of {0} are not supported, only {supported}", supported = Version::Draft18)]
-    Version(Version),
     /// This side's SETUP has no form on the wire.
     #[error("the SETUP cannot be written: {0}")]
     Setup(#[source] EncodeError),

@@ -41,6 +41,9 @@ impl Session {
             hops: self.hops,
         };
         self.event(Event::Established(peer));
+        if let (Some(single), Some(max)) = (self.plane.single(), options.max_request_id.filter(|max| *max > 0)) {
+            self.outputs.extend(single.raise(max)?);
+        }
         self.read_early_requests()
     }
 

@@ -196,7 +196,7 @@ impl Session {
         self.event(Event::UpdateResponse { key, result: Err(error) });
         let goes_on = matches!(kind, RequestKind::Subscribe | RequestKind::Publish);
         if !goes_on && let Some(request) = self.remove(key) {
-            self.outputs.push_back(self.plane.finish(key));
+            self.outputs.extend(self.plane.finish(key));
             self.report_end(key, request, None);
         }
         Ok(())

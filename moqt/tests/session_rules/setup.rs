@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use moqt::session::{Carrier, Event, PeerRequest, Session, SettingsError};
+use moqt::session::{Carrier, Event, PeerRequest, Session};
 use moqt::{
     Message, Pair, Parameters, RequestId, SessionErrorCode, SetupOptions, Side, StreamErrorCode, Token, Version,
 };
@@ -188,15 +188,6 @@ fn setup_may_come_byte_by_byte() {
         raw.session.handle_control([byte]).unwrap();
     }
     assert!(matches!(raw.event(), Event::Established(_)));
-}
-
-#[test]
-fn a_session_of_another_draft_is_refused() {
-    let mut settings = settings(Side::Server, Carrier::Quic);
-    settings.version = Version::Draft16;
-    let error = Session::new(settings, Duration::ZERO).unwrap_err();
-    assert_eq!(error, SettingsError::Version(Version::Draft16));
-    assert!(error.to_string().contains("moqt-16"), "{error}");
 }
 
 #[test]

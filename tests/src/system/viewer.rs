@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 
 use bytes::Bytes;
-use moqt::{FullTrackName, Location, Parameters, PublishDoneCode, StreamErrorCode, Token};
+use moqt::{FullTrackName, Location, Parameters, PublishDoneCode, StreamErrorCode, Token, Version};
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use transport::{
@@ -74,8 +74,27 @@ impl Viewer {
     /// # Panics
     /// The server is not there.
     pub async fn connect_as(address: SocketAddr, carrier: Carrier, query: &str, tokens: Vec<Token>) -> Self {
+        Self::dial(address, carrier, query, tokens, &Version::ALL).await
+    }
+
+    /// Connects over raw QUIC or WebTransport with no other draft than this one.
+    ///
+    /// # Panics
+    /// The server is not there, or does not speak it.
+    pub async fn speaking(version: Version, address: SocketAddr, carrier: Carrier) -> Self {
+        Self::dial(address, carrier, "", Vec::new(), &[version]).await
+    }
+
+    async fn dial(
+        address: SocketAddr,
+        carrier: Carrier,
+        query: &str,
+        tokens: Vec<Token>,
+        versions: &[Version],
+    ) -> Self {
         let scheme = if carrier == Carrier::Quic { "moqt" } else { "https" };
-        let client = ClientEndpoint::new(ClientSettings::default()).unwrap();
+        let settings = ClientSettings { versions: versions.to_vec(), ..ClientSettings::default() };
+        let client = ClientEndpoint::new(settings).unwrap();
         let address: Address = format!("{scheme}://{address}/live{query}").parse().unwrap();
         let connection = within(client.dial(&address, &TrustSettings::Insecure)).await.unwrap();
         let settings = SessionSettings { path: Some(address.path), tokens, ..SessionSettings::default() };

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use moqt::{SetupOptions, Token, Version};
 use tests::raw::{Raw, hex, setup, subscribe};
 use tests::system::{RunningRelay, settings, within};
-use transport::{CANCELLED, ClientEndpoint, ClientSettings, DialError, TrustSettings, read_chunk};
+use transport::{CANCELLED, ClientEndpoint, ClientSettings, TrustSettings, read_chunk};
 
 use super::arena::{Arena, PROTOCOL_VIOLATION};
 
@@ -17,15 +17,23 @@ fn with(options: SetupOptions) -> Bytes {
 #[tokio::test(flavor = "multi_thread")]
 async fn c1_only_known_versions_get_in() {
     let mut arena = Arena::new().await;
-    let settings = ClientSettings { versions: vec![Version::Draft16], ..ClientSettings::default() };
-    let client = ClientEndpoint::new(settings).unwrap();
+    for (offered, spoken) in [
+        (vec![Version::Draft16], Version::Draft16),
+        (vec![Version::Draft18], Version::Draft18),
+        (vec![Version::Draft16, Version::Draft18], Version::Draft18),
+    ] {
+        let client = ClientEndpoint::new(ClientSettings { versions: offered, ..ClientSettings::default() }).unwrap();
+        for scheme in ["moqt", "https"] {
+            let address = format!("{scheme}://{}/live", arena.address()).parse().unwrap();
+            let connection = within(client.dial(&address, &TrustSettings::Insecure)).await.unwrap();
+            assert_eq!(connection.info().version, spoken);
+        }
+    }
+    let client = ClientEndpoint::new(ClientSettings { versions: Vec::new(), ..ClientSettings::default() }).unwrap();
     for scheme in ["moqt", "https"] {
         let address = format!("{scheme}://{}/live", arena.address()).parse().unwrap();
         let refused = within(client.dial(&address, &TrustSettings::Insecure)).await;
-        assert!(
-            matches!(refused, Err(DialError::NoCommonProtocol { .. } | DialError::Rejected { status: 400, .. })),
-            "{refused:?}"
-        );
+        assert!(refused.is_err(), "{refused:?}");
     }
     let raw = arena.raw().await;
     assert!(raw.connection.max_datagram_size().is_some_and(|size| size > 0));

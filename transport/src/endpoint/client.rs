@@ -35,7 +35,7 @@ pub struct ClientSettings {
 impl Default for ClientSettings {
     fn default() -> Self {
         Self {
-            versions: vec![Version::Draft18],
+            versions: Version::ALL.to_vec(),
             dial_timeout: limit::DIAL_TIMEOUT,
             connection: ConnectionSettings {
                 idle_timeout: limit::CLIENT_IDLE_TIMEOUT,

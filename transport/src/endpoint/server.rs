@@ -47,7 +47,7 @@ impl Default for EndpointSettings {
     fn default() -> Self {
         Self {
             addresses: vec![(Ipv4Addr::LOCALHOST, 0).into(), (Ipv6Addr::LOCALHOST, 0).into()],
-            versions: vec![Version::Draft18],
+            versions: Version::ALL.to_vec(),
             max_connections: limit::MAX_CONNECTIONS,
             max_pending_handshakes: limit::MAX_PENDING_HANDSHAKES,
             handshake_timeout: limit::HANDSHAKE_TIMEOUT,

@@ -19,7 +19,7 @@ use super::outbox::{OutboxReceiver, Outgoing};
 use super::shared::{DataEvent, Shared};
 use super::streams;
 use crate::connection::{
-    BidiStream, BoxFuture, ConnectionError, ReadError, RecvStream, SendStream, WriteError, read_chunk, write_all,
+    BidiStream, BoxFuture, ConnectionError, ReadError, RecvStream, SendStream, Side, WriteError, read_chunk, write_all,
     write_all_chunks,
 };
 use crate::priority::{CONTROL_PRIORITY, REQUEST_PRIORITY};
@@ -65,7 +65,15 @@ async fn run(shared: Arc<Shared>) -> SessionError {
     // Control and request streams live as long as the session and its requests; data streams only until they are handed on.
     let mut requests: FuturesUnordered<BoxFuture<'static, ()>> = FuturesUnordered::new();
     let mut arrivals: FuturesUnordered<BoxFuture<'static, ()>> = FuturesUnordered::new();
-    requests.push(Box::pin(write_control(shared.clone())));
+    // In draft-16 both sides' control messages share a stream that the client opens.
+    let mut awaits_control = false;
+    if shared.version.has_request_streams() {
+        requests.push(Box::pin(open_control(shared.clone())));
+    } else if connection.info().side == Side::Client {
+        requests.push(Box::pin(open_shared_control(shared.clone())));
+    } else {
+        awaits_control = true;
+    }
     shared.with(|_| Ok(()));
 
     let closed = connection.closed();
@@ -91,6 +99,9 @@ async fn run(shared: Arc<Shared>) -> SessionError {
             Some(()) = arrivals.next(), if !arrivals.is_empty() => {}
             stream = &mut bidi, if requests.len() < limit::REQUEST_STREAMS => {
                 match stream {
+                    Ok(stream) if std::mem::take(&mut awaits_control) => {
+                        requests.push(Box::pin(share_control(shared.clone(), stream)));
+                    }
                     Ok(stream) => accept_request(&shared, stream, &mut requests),
                     Err(error) => return finish(&shared, error),
                 }
@@ -284,8 +295,26 @@ fn reset(send: &mut dyn SendStream, code: Option<u64>) -> WriteEnd {
 }
 
 /// Opens this side's control stream and writes it for the life of the session.
-async fn write_control(shared: Arc<Shared>) {
-    let Ok(mut stream) = shared.connection.open_uni().await else { return };
+async fn open_control(shared: Arc<Shared>) {
+    if let Ok(stream) = shared.connection.open_uni().await {
+        write_control(&shared, stream).await;
+    }
+}
+
+/// Draft-16, client: opens the control stream of both sides.
+async fn open_shared_control(shared: Arc<Shared>) {
+    if let Ok(stream) = shared.connection.open_bidi().await {
+        share_control(shared, stream).await;
+    }
+}
+
+/// Draft-16: reads and writes the control stream of both sides for the life of the session.
+async fn share_control(shared: Arc<Shared>, (send, recv): BidiStream) {
+    tokio::join!(write_control(&shared, send), streams::read_control(&shared, recv, Bytes::new()));
+}
+
+/// Writes this side's control messages for the life of the session.
+async fn write_control(shared: &Arc<Shared>, mut stream: Box<dyn SendStream>) {
     stream.set_priority(CONTROL_PRIORITY);
     loop {
         let next = shared.lock().control.pop_front();
@@ -306,7 +335,7 @@ async fn write_control(shared: Arc<Shared>) {
         };
         if stopped {
             let reason = "the peer stopped this side's control stream";
-            streams::control_lost(&shared, ProtocolError::new(SessionErrorCode::ProtocolViolation, reason)).await;
+            streams::control_lost(shared, ProtocolError::new(SessionErrorCode::ProtocolViolation, reason)).await;
         }
         if shared.has_ended() {
             return;

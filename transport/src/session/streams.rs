@@ -73,7 +73,8 @@ fn violation(reason: &'static str) -> SessionError {
     SessionError::Protocol(ProtocolError::new(SessionErrorCode::ProtocolViolation, reason))
 }
 
-async fn read_control(shared: &Arc<Shared>, mut stream: Box<dyn RecvStream>, first: Bytes) {
+/// Reads the peer's control messages until the session ends; `first` has come already.
+pub(super) async fn read_control(shared: &Arc<Shared>, mut stream: Box<dyn RecvStream>, first: Bytes) {
     shared.with(|state| {
         state.machine.accept_control()?;
         state.machine.handle_control(first)

@@ -6,6 +6,9 @@
 #[path = "../common/mod.rs"]
 mod common;
 
+/// What the pairs speak.
+const DRAFT: moqt::Version = moqt::Version::Draft18;
+
 mod back_pressure;
 mod ending;
 mod fetches;

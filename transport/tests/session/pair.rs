@@ -5,8 +5,7 @@ use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use moqt::{
-    FullTrackName, Location, Namespace, ObjectHeader, ObjectStatus, Parameters, Properties, Version,
-    encode_object_header,
+    FullTrackName, Location, Namespace, ObjectHeader, ObjectStatus, Parameters, Properties, encode_object_header,
 };
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, timeout};
@@ -15,6 +14,8 @@ use transport::{
     Connection, IncomingFetch, IncomingPublish, IncomingRequest, IncomingSubscribe, Session, SessionSettings,
     SubgroupFields, SubgroupReader, SubgroupWriter, Subscription, SubscriptionWriter, TrackEvent, start,
 };
+
+use crate::DRAFT;
 
 pub(crate) const MS: Duration = Duration::from_millis(1);
 pub(crate) const SECOND: Duration = Duration::from_secs(1);
@@ -30,14 +31,19 @@ pub(crate) struct Net {
 }
 
 pub(crate) fn net() -> Net {
-    net_with(LoopbackSettings::default(), SessionSettings::default())
+    net_with(smooth(), SessionSettings::default())
+}
+
+/// A network without delay or loss.
+pub(crate) fn smooth() -> LoopbackSettings {
+    LoopbackSettings { version: DRAFT, ..LoopbackSettings::default() }
 }
 
 #[expect(clippy::print_stdout, reason = "the seed of a failing run is wanted")]
 /// A network with delay, jitter and loss.
 pub(crate) fn rough(seed: u64) -> LoopbackSettings {
     println!("seed {seed}");
-    LoopbackSettings { latency: 20 * MS, jitter: 8 * MS, loss: 0.1, seed, ..LoopbackSettings::default() }
+    LoopbackSettings { latency: 20 * MS, jitter: 8 * MS, loss: 0.1, seed, ..smooth() }
 }
 
 pub(crate) fn net_with(network: LoopbackSettings, server: SessionSettings) -> Net {
@@ -134,7 +140,7 @@ pub(crate) fn object(previous: Option<u64>, object_id: u64, payload: &Bytes) -> 
     let header =
         ObjectHeader { object_id, properties, payload_len: payload.len() as u64, status: ObjectStatus::Normal };
     let mut head = BytesMut::new();
-    encode_object_header(previous, &header, false, &mut head, Version::Draft18).unwrap();
+    encode_object_header(previous, &header, false, &mut head, DRAFT).unwrap();
     vec![head.freeze(), payload.clone()]
 }
 
