@@ -7,7 +7,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use bytes::Bytes;
-use media::{Catalog, Unpackager};
+use media::{Catalog, Demuxer, MediaEvent, Unpackager};
 use moqt::{FullTrackName, Location, Parameters};
 use origin::{Origin, Settings, SourceSettings};
 use process::Shutdown;
@@ -145,4 +145,39 @@ async fn a_restarted_origin_is_picked_up_and_group_ids_rise() {
         }
     }
     again.kill().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_live_track_over_http_is_a_film_that_any_demuxer_reads() {
+    let origin = RunningOrigin::start(anywhere()).await;
+    let relays = chain(origin.address, 2).await;
+    let base = format!("http://{}/tracks/live/demo", relays[1].http);
+    for (name, codec) in [("video0", "avc1."), ("audio0", "mp4a.")] {
+        let url = format!("{base}/{name}/live");
+        let mut live = None;
+        until("the origin has its tracks", async || {
+            live = reqwest::get(&url).await.ok().filter(|answer| answer.status().is_success());
+            live.is_some()
+        })
+        .await;
+        let mut live = live.expect("a track");
+        let kind = live.headers()["content-type"].to_str().expect("text").to_owned();
+        assert!(kind.contains("/mp4") && kind.contains(codec), "{kind}");
+        let (mut demuxer, mut frames, mut last) = (Demuxer::new(), 0, None);
+        while frames < 60 {
+            let chunk = within(live.chunk()).await.expect("a body").expect("it goes on");
+            demuxer.push(&chunk);
+            while let Some(event) = demuxer.next().expect("a film") {
+                match event {
+                    MediaEvent::Tracks(tracks) => assert!(tracks.len() == 1 && tracks[0].codec.starts_with(codec)),
+                    MediaEvent::Frame(frame) => {
+                        assert!(frames > 0 || frame.keyframe, "the first frame stands for itself");
+                        assert!(last.is_none_or(|last| last < frame.decode_time), "frame {frames} goes back in time");
+                        last = Some(frame.decode_time);
+                        frames += 1;
+                    }
+                }
+            }
+        }
+    }
 }
