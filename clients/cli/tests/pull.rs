@@ -89,6 +89,31 @@ async fn pulls_exactly_the_frames_asked_for_in_every_packaging() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn stamps_tell_where_the_time_went() {
+    let publisher = Publisher::start(Script { stamp: true, ..Script::default() }).await;
+    let output = publisher.run("pull", &["--frames", "25", "--json"]).await;
+    assert_eq!(code(&output), 0, "{}", stderr(&output));
+    let delay = &summary(&output.stdout)["delay"];
+    let stages = delay["stages"].as_array().unwrap();
+    let names: Vec<_> = stages.iter().map(|stage| stage["stage"].as_str().unwrap()).collect();
+    assert_eq!(names, ["origin", "link 1", "relay 1", "link 2", "receive"]);
+    let milliseconds = |value: &Value, key: &str| value[key].as_f64().unwrap();
+    let p50: Vec<_> = stages.iter().map(|stage| milliseconds(stage, "p50_ms")).collect();
+    assert_eq!(p50[..3], [1.5, 4.0, 0.25]);
+    assert_eq!(milliseconds(&stages[1], "uncertainty_ms"), 0.5);
+    let open = milliseconds(&stages[3], "uncertainty_ms");
+    assert!(open > 0.0 && open < 1000.0 && p50[3] >= 0.0 && p50[4] >= 0.0, "{delay}");
+    assert!((milliseconds(&delay["total"], "uncertainty_ms") - open - 0.5).abs() < 0.001, "{delay}");
+    assert!(milliseconds(&delay["total"], "p99_ms") >= milliseconds(&delay["total"], "p50_ms"));
+    assert_eq!(delay["capture_known"], Value::Bool(true));
+    let text = stderr(&publisher.run("pull", &["--frames", "12"]).await);
+    assert!(text.contains("delay since capture p50") && text.contains("relay 1 0.2"), "{text}");
+    let plain = Publisher::start(Script::default()).await;
+    let output = plain.run("pull", &["--frames", "12", "--json"]).await;
+    assert_eq!(summary(&output.stdout).get("delay"), None);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn standard_output_is_the_video_alone_and_a_closed_pipe_is_enough() {
     let publisher = Publisher::start(Script::default()).await;
     let output = publisher.run("pull", &["--duration", "300ms", "--json", "-o", "-"]).await;

@@ -6,7 +6,7 @@
 use std::process::{Child, Command, Output, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use bytes::{Bytes, BytesMut};
 use certs::{CertificateSettings, CertificateStore};
@@ -14,8 +14,9 @@ use media::{
     Catalog, CatalogTrack, Frame, Packaging, TrackDescription, TrackInfo, TrackKind, encode_legacy, package_cmaf,
 };
 use moqt::{
-    FetchObjectHeader, Location, Namespace, ObjectHeader, ObjectStatus, Pair, Parameters, Properties, PublishDoneCode,
-    RequestErrorCode, SessionErrorCode, StreamErrorCode, encode_object_header, property,
+    FetchObjectHeader, HopDelay, Location, Namespace, ObjectHeader, ObjectStatus, Pair, Parameters, Properties,
+    PublishDoneCode, RelayHop, RequestErrorCode, SessionErrorCode, StreamErrorCode, TrackMark, encode_object_header,
+    property,
 };
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep_until};
@@ -47,7 +48,14 @@ pub(crate) struct Script {
     pub(crate) restart_at: Option<u64>,
     /// Sessions after the first see groups numbered this much higher, as after a restart of the publisher.
     pub(crate) renumber: u64,
+    /// Objects carry a delay stamp, as if they had come through the relay of [`HOP`].
+    pub(crate) stamp: bool,
 }
+
+/// What the stamps of a scripted publisher say before its own way to the client.
+pub(crate) const HOP: RelayHop = RelayHop { difference: 3_004_000, offset: 3_000_000, uncertainty: 500, dwell: 250 };
+/// Microseconds at the origin, as stamps say.
+pub(crate) const ORIGIN: u64 = 1500;
 
 impl Default for Script {
     fn default() -> Self {
@@ -59,6 +67,7 @@ impl Default for Script {
             end_at: None,
             restart_at: None,
             renumber: 0,
+            stamp: false,
         }
     }
 }
@@ -212,6 +221,23 @@ impl Broadcast {
         if kind == Kind::Catalog {
             return (Properties::EMPTY, self.catalog());
         }
+        let (properties, payload) = self.media(kind, location);
+        if !self.script.stamp {
+            return (properties, payload);
+        }
+        let due = SystemTime::now() - self.due(location).elapsed();
+        let captured = due.duration_since(UNIX_EPOCH).unwrap().as_micros() as u64;
+        // The relay's clock is three seconds ahead of the origin's, and this one's of neither.
+        let stamp = HopDelay { captured: captured - HOP.offset as u64, origin: ORIGIN, relays: vec![HOP] };
+        (properties.with(&Pair::new(property::HOP_DELAY, stamp.to_bytes())).unwrap(), payload)
+    }
+
+    fn track_properties(&self) -> Properties {
+        let mark = Pair::new(property::HOP_DELAY, TrackMark { capture_known: true }.to_bytes());
+        Properties::from_pairs(self.script.stamp.then_some(mark)).unwrap()
+    }
+
+    fn media(&self, kind: Kind, location: Location) -> (Properties, Bytes) {
         let Location { group, object } = location;
         let base = self.script.restart_at.filter(|restart| group >= *restart).unwrap_or_default();
         let time = ((group - base) * GROUP + object) * FRAME.as_millis() as u64;
@@ -310,7 +336,7 @@ async fn publish(broadcast: Arc<Broadcast>, request: IncomingSubscribe, offset: 
     let next_group = request.parameters.filter == Some(moqt::Filter::NextGroup);
     let largest = broadcast.largest(kind);
     let parameters = Parameters { largest_object: Some(raised(largest, offset)), ..Parameters::default() };
-    let mut writer = request.accept(parameters, Properties::EMPTY).unwrap();
+    let mut writer = request.accept(parameters, broadcast.track_properties()).unwrap();
     if kind == Kind::Catalog {
         while writer.next_event().await != transport::SubscriptionEvent::Cancelled {}
         return;
@@ -322,7 +348,7 @@ async fn publish(broadcast: Arc<Broadcast>, request: IncomingSubscribe, offset: 
         if broadcast.script.end_at.is_some_and(|end| next.group >= end) {
             return writer.done(PublishDoneCode::TrackEnded, "the end");
         }
-        let has_properties = broadcast.script.packaging == Packaging::Loc;
+        let has_properties = broadcast.script.packaging == Packaging::Loc || broadcast.script.stamp;
         let fields = SubgroupFields {
             group: next.group + offset,
             subgroup: 0,
