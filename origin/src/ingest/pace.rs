@@ -58,8 +58,11 @@ mod tests {
         pacer.wait(0).await;
         tokio::time::advance(Duration::from_secs(1)).await;
         let stalled = Instant::now();
-        pacer.wait(picoseconds(1, 2)).await;
+        let due = pacer.wait(picoseconds(1, 2)).await;
         assert_eq!(stalled.elapsed(), Duration::ZERO);
+        // The wall clock is not paused.
+        let late = due.elapsed().unwrap();
+        assert!(late >= Duration::from_millis(500) && late < Duration::from_millis(900), "{late:?}");
         pacer.wait(picoseconds(3, 2)).await;
         assert_eq!(stalled.elapsed().as_millis(), 500);
 

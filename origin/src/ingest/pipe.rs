@@ -185,6 +185,15 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn frames_of_a_pipe_are_from_when_they_were_read() {
+        for paced in [false, true] {
+            let (before, mut source) = (SystemTime::now(), PipeSource::new(SAMPLE, paced));
+            while !matches!(source.next().await.unwrap(), Some(MediaEvent::Frame(_))) {}
+            assert!(source.captured() >= before && source.captured() <= SystemTime::now());
+        }
+    }
+
+    #[tokio::test]
     async fn a_slow_consumer_holds_the_writer_back() {
         let (mut writer, reader) = tokio::io::duplex(16 * 1024);
         let mut source = PipeSource::new(reader, false);
