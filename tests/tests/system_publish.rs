@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use moqt::{Pair, PairValue, Parameters, Properties, PublishDoneCode, RequestErrorCode, property};
 use tests::system::{
-    Arrival, Frames, Publisher, RunningRelay, Viewer, at, free_port, namespace, settings, until, upstream, within,
+    Arrival, Carrier, Frames, Publisher, RunningRelay, Viewer, at, free_port, namespace, settings, until, upstream,
+    within,
 };
 use transport::{IncomingRequest, NamespaceEvent, RequestFailure};
 
@@ -235,4 +236,33 @@ async fn an_upstream_that_refuses_is_answered_at_once() {
     let refused = refusal(viewer.join(&tests::system::track(TRACK), 0).await);
     assert!(asked.elapsed() < Duration::from_millis(500), "{:?}", asked.elapsed());
     assert_eq!(refused.code, RequestErrorCode::DoesNotExist);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_page_publishes_over_webtransport_and_its_viewers_learn_when_it_goes() {
+    let relay = RunningRelay::start(relay::RelaySettings { resume_ms: 500, ..settings() }).await;
+    let page = Publisher::default();
+    let (video, catalog) = (page.track(TRACK), page.track("live-demo--catalog"));
+    catalog.groups([0], 1);
+    video.groups([7, 8], 3);
+    let dialed = page.dial_as(relay.address, Carrier::WebTransport, None).await;
+    let announced = dialed.announce(namespace("live-demo")).await;
+
+    let viewer = Viewer::connect(relay.address, Carrier::WebTransport).await;
+    let listing = viewer.session.subscribe_namespace(namespace("live"), Parameters::default());
+    let mut listing = within(listing).await.unwrap();
+    assert_eq!(within(listing.next()).await, Some(NamespaceEvent::Added(namespace("live-demo"))));
+    assert_eq!(viewer.join(catalog.name(), 0).await.unwrap().frame().await, at(0, 0));
+    let mut frames = viewer.join(video.name(), 0).await.unwrap();
+    assert_eq!(frames.up_to(at(8, 2)).await.len(), 3);
+    video.groups([9], 2);
+    assert_eq!(frames.up_to(at(9, 1)).await.len(), 2);
+
+    // The tab is closed: neither PUBLISH_DONE nor PUBLISH_NAMESPACE_DONE is said.
+    let gone = std::time::Instant::now();
+    std::mem::forget(announced);
+    drop(dialed);
+    assert_eq!(within(listing.next()).await, Some(NamespaceEvent::Removed(namespace("live-demo"))));
+    assert!(matches!(frames.end().await, Arrival::Done(_)));
+    assert!(gone.elapsed() < Duration::from_secs(5), "{:?}", gone.elapsed());
 }
