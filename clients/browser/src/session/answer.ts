@@ -52,7 +52,7 @@ export async function answer<T extends Message["type"]>(
     if (isA(message, type)) return message;
     if (message.type === "REQUEST_ERROR") {
       const { code, retry, reason, redirect } = message;
-      throw new RequestRefused(what, { code, retry, reason, redirect });
+      throw new RequestRefused(what, { code, retry: retry === undefined ? undefined : Number(retry), reason, redirect });
     }
     throw new Violation(`${message.type} in answer to ${what}`);
   } catch (error) {

@@ -33,7 +33,7 @@ export class Draft18 implements Channel {
 
   async start(own: Setup): Promise<void> {
     const control = new Output(await this.#carrier.createUnidirectionalStream());
-    await control.write(encodeMessage(own, VERSION));
+    control.write(encodeMessage(own, VERSION)).catch(ignore);
     void this.#accept();
   }
 

@@ -17,7 +17,7 @@ export class RequestRefused extends SourceError {
   /** Where to ask instead; an empty `uri` is this session, an empty name this track. */
   readonly redirect: { uri: string; track: FullTrackName } | undefined;
 
-  constructor(what: string, refusal: { code: number; retry: number | undefined; reason: string; redirect?: RequestRefused["redirect"] }) {
+  constructor(what: string, refusal: { code: number; retry: number | undefined; reason: string; redirect: RequestRefused["redirect"] }) {
     const { code, retry, reason, redirect } = refusal;
     super(kindOfRefusal(code, retry), `the server refused ${what} (${codeName(RequestErrorCode, code)})${quoted(reason)}`);
     this.requestCode = code;

@@ -54,13 +54,11 @@ export class StreamExchange implements Exchange {
   }
 
   reply(reply: Reply, update?: bigint): void {
-    this.#send(this.#version === 16 ? { ...reply, requestId: update ?? this.id } : reply);
+    this.#send({ ...reply, requestId: update ?? this.id });
   }
 
   update(parameters: Parameters): void {
-    const requestId = this.#takeId();
-    const existing = this.#version === 16 ? { existingRequestId: this.id } : {};
-    this.#send({ type: "REQUEST_UPDATE", requestId, ...existing, parameters });
+    this.#send({ type: "REQUEST_UPDATE", requestId: this.#takeId(), existingRequestId: this.id, parameters });
   }
 
   finish(): void {

@@ -1,6 +1,13 @@
 // The objects of one data stream, read only as they are asked for.
 
-import { FetchDecoder, type ObjectStatus, SubgroupDecoder, type SubgroupHeader } from "../moqt/data/mod.ts";
+import {
+  type DecodedObject,
+  FetchDecoder,
+  type FetchItem,
+  type ObjectStatus,
+  SubgroupDecoder,
+  type SubgroupHeader,
+} from "../moqt/data/mod.ts";
 import { StreamErrorCode } from "../moqt/error_code.ts";
 import type { Properties } from "../moqt/property.ts";
 import type { Version } from "../moqt/version.ts";
@@ -39,63 +46,42 @@ export interface Chunk {
 }
 
 interface Decoder<T> {
-  push(bytes: Uint8Array): void;
+  push(bytes: Uint8Array, now: number): void;
   next(): T | undefined;
   finish(): void;
-  /** Bytes pushed and not yet part of a whole object. */
-  readonly buffered: number;
 }
 
-/** Pulls chunks through a decoder and keeps the times. */
+/** Pulls chunks through a decoder. */
 class Puller<T> {
   readonly #input: Input;
   readonly #decoder: Decoder<T>;
   readonly #failed: (error: unknown) => void;
-  #firstByteAt: number | undefined;
-  #lastByteAt: number;
   #cancelled = false;
 
   constructor(input: Input, decoder: Decoder<T>, first: Chunk, failed: (error: unknown) => void) {
     this.#input = input;
     this.#decoder = decoder;
     this.#failed = failed;
-    this.#lastByteAt = first.at;
-    if (first.bytes.length > 0) this.#push(first);
+    if (first.bytes.length > 0) decoder.push(first.bytes, first.at);
   }
 
-  async next(): Promise<{ item: T; firstByteAt: number; receivedAt: number } | undefined> {
+  async next(): Promise<T | undefined> {
     for (;;) {
-      const item = this.#decode();
-      if (item) {
-        const receivedAt = this.#lastByteAt;
-        const firstByteAt = this.#firstByteAt ?? receivedAt;
-        // What is left began in the chunk that completed this object.
-        this.#firstByteAt = this.#decoder.buffered > 0 ? receivedAt : undefined;
-        return { item, firstByteAt, receivedAt };
-      }
+      const item = this.#guarded(() => this.#decoder.next());
+      if (item) return item;
       const bytes = await this.#input.read();
       if (this.#cancelled) throw new StreamReset(StreamErrorCode.CANCELLED);
       if (!bytes) {
         this.#guarded(() => this.#decoder.finish());
         return undefined;
       }
-      this.#push({ bytes, at: performance.now() });
+      this.#decoder.push(bytes, performance.now());
     }
   }
 
   cancel(code: number): void {
     this.#cancelled = true;
     this.#input.cancel(code);
-  }
-
-  #push({ bytes, at }: Chunk): void {
-    this.#firstByteAt ??= at;
-    this.#lastByteAt = at;
-    this.#decoder.push(bytes);
-  }
-
-  #decode(): T | undefined {
-    return this.#guarded(() => this.#decoder.next());
   }
 
   /** What the peer did wrong on one stream ends the session. */
@@ -112,24 +98,23 @@ class Puller<T> {
 export class SubgroupStream implements ObjectStream {
   readonly group: bigint;
   readonly endOfGroup: boolean;
-  readonly #puller: Puller<ReturnType<SubgroupDecoder["next"]> & {}>;
+  readonly #puller: Puller<DecodedObject>;
   #subgroup: bigint | undefined;
 
   constructor(input: Input, version: Version, header: SubgroupHeader, first: Chunk, failed: (error: unknown) => void) {
     this.group = header.group;
     this.endOfGroup = header.endOfGroup;
-    this.#subgroup = header.subgroup === "first-object" ? undefined : header.subgroup;
+    const { subgroup } = header;
+    this.#subgroup = subgroup === "zero" ? 0n : subgroup === "first-object" ? undefined : subgroup;
     this.#puller = new Puller(input, new SubgroupDecoder(version, header.hasProperties), first, failed);
   }
 
   async next(): Promise<ReceivedObject | undefined> {
-    const pulled = await this.#puller.next();
-    if (!pulled) return undefined;
-    const { item, ...times } = pulled;
-    const { objectId, properties, payload, status } = item;
+    const item = await this.#puller.next();
+    if (!item) return undefined;
+    const { objectId, ...rest } = item;
     this.#subgroup ??= objectId;
-    const endOfGroup = status !== "normal";
-    return { group: this.group, object: objectId, subgroup: this.#subgroup, properties, payload, status, endOfGroup, ...times };
+    return { group: this.group, object: objectId, subgroup: this.#subgroup, endOfGroup: rest.status !== "normal", ...rest };
   }
 
   cancel(code: number): void {
@@ -140,18 +125,18 @@ export class SubgroupStream implements ObjectStream {
 export class FetchStream implements ObjectStream {
   readonly group = undefined;
   readonly endOfGroup = false;
-  readonly #puller: Puller<ReturnType<FetchDecoder["next"]> & {}>;
+  readonly #puller: Puller<FetchItem>;
 
   constructor(input: Input, version: Version, first: Chunk, failed: (error: unknown) => void) {
-    this.#puller = new Puller(input, new FetchDecoder(version), first, failed);
+    this.#puller = new Puller(input, new FetchDecoder(version, "ascending"), first, failed);
   }
 
   async next(): Promise<ReceivedObject | undefined> {
-    for (let pulled = await this.#puller.next(); pulled; pulled = await this.#puller.next()) {
-      const { item, ...times } = pulled;
+    for (let item = await this.#puller.next(); item; item = await this.#puller.next()) {
       if (item.kind === "object") {
-        const { location, subgroup, properties, payload } = item;
-        return { ...location, subgroup, properties, payload, status: "normal", endOfGroup: false, ...times };
+        const { location, subgroup, properties, payload, firstByteAt, receivedAt } = item;
+        const fields = { subgroup, properties, payload, firstByteAt, receivedAt };
+        return { ...location, ...fields, status: "normal", endOfGroup: false };
       }
       // Objects that may exist but do not come are as good as a stream that was broken off.
       if (!item.known) throw new StreamReset(StreamErrorCode.UNKNOWN_OBJECT_STATUS);

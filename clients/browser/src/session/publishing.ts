@@ -1,14 +1,16 @@
 // What the peer asks of a page that publishes: subscriptions and fetches, and the streams that answer them.
 
 import type { Message } from "../moqt/control/mod.ts";
-import { encodeFetchHeader, encodeSubgroupHeader, FetchEncoder, SubgroupEncoder } from "../moqt/data/mod.ts";
+import { ByteWriter } from "../moqt/codec.ts";
+import type { FetchRange } from "../moqt/control/fetch.ts";
+import { encodeFetchHeader, encodeObjectHeader, encodeSubgroupHeader, FetchEncoder } from "../moqt/data/mod.ts";
 import { codeToWire, RequestErrorCode, STREAM_CODES, StreamErrorCode } from "../moqt/error_code.ts";
 import type { Location } from "../moqt/location.ts";
 import type { FullTrackName } from "../moqt/name.ts";
 import type { Parameters } from "../moqt/parameter.ts";
 import { Properties } from "../moqt/property.ts";
 import type { Version } from "../moqt/version.ts";
-import { type Carrier, Output } from "./carrier.ts";
+import { type Carrier, ignore, Output } from "./carrier.ts";
 import { type Exchange, violationOf } from "./channel.ts";
 import { JOINING_WAIT, PEER_REQUESTS } from "./limit.ts";
 import { deferred } from "./queue.ts";
@@ -18,6 +20,12 @@ export interface SentObject {
   object: bigint;
   properties: Properties;
   payload: Uint8Array;
+}
+
+function written(version: Version, write: (out: ByteWriter) => void): Uint8Array {
+  const out = new ByteWriter(version);
+  write(out);
+  return out.finish();
 }
 
 interface Failing {
@@ -34,7 +42,8 @@ class Refusable {
 
   /** REQUEST_ERROR; `retry` in ms says when asking again may help. */
   refuse(code: number, reason: string, retry?: number): void {
-    this.exchange.reply({ type: "REQUEST_ERROR", code, retry, reason, redirect: undefined });
+    const wait = retry === undefined ? undefined : BigInt(retry);
+    this.exchange.reply({ type: "REQUEST_ERROR", code, retry: wait, reason, redirect: undefined });
     this.exchange.finish();
   }
 }
@@ -81,7 +90,7 @@ export class IncomingFetch extends Refusable {
     this.exchange.reply({ type: "FETCH_OK", endOfTrack: false, end: this.end, parameters: {}, properties });
     const output = new Output(await this.#publisher.carrier.createUnidirectionalStream());
     const stream = new FetchOutput(output, this.#publisher.version, this.exchange);
-    await output.write(encodeFetchHeader(this.exchange.id, this.#publisher.version));
+    await output.write(written(this.#publisher.version, (out) => encodeFetchHeader(this.exchange.id, out)));
     return stream;
   }
 }
@@ -90,17 +99,21 @@ export class IncomingFetch extends Refusable {
 export class FetchOutput {
   readonly #output: Output;
   readonly #encoder: FetchEncoder;
+  readonly #version: Version;
   readonly #exchange: Exchange;
 
   constructor(output: Output, version: Version, exchange: Exchange) {
     this.#output = output;
-    this.#encoder = new FetchEncoder(version);
+    this.#encoder = new FetchEncoder(version, "ascending");
+    this.#version = version;
     this.#exchange = exchange;
   }
 
   /** Resolves when there is room for more. Rejects with StreamReset. */
   write(group: bigint, subgroup: bigint, priority: number, { object, properties, payload }: SentObject): Promise<void> {
-    return this.#output.write(this.#encoder.object({ location: { group, object }, subgroup, priority, properties, payload }));
+    const header = { location: { group, object }, subgroup, priority, properties, payloadLen: BigInt(payload.length) };
+    void this.#output.write(written(this.#version, (out) => this.#encoder.object(header, out))).catch(ignore);
+    return this.#output.write(payload);
   }
 
   finish(): void {
@@ -112,18 +125,21 @@ export class FetchOutput {
 /** A stream of one subgroup. */
 export class SubgroupOutput {
   readonly #output: Output;
-  readonly #encoder: SubgroupEncoder;
   readonly #version: Version;
+  #previous: bigint | undefined;
 
-  constructor(output: Output, encoder: SubgroupEncoder, version: Version) {
+  constructor(output: Output, version: Version) {
     this.#output = output;
-    this.#encoder = encoder;
     this.#version = version;
   }
 
   /** Resolves when there is room for more. Rejects with StreamReset. */
   write({ object, properties, payload }: SentObject): Promise<void> {
-    return this.#output.write(this.#encoder.object({ objectId: object, properties, payload }));
+    const header = { objectId: object, properties, payloadLen: BigInt(payload.length), status: "normal" as const };
+    const bytes = written(this.#version, (out) => encodeObjectHeader(this.#previous, header, true, out));
+    this.#previous = object;
+    void this.#output.write(bytes).catch(ignore);
+    return this.#output.write(payload);
   }
 
   finish(): void {
@@ -151,6 +167,7 @@ export class Publication {
   readonly #publisher: Publisher;
   readonly #open = new Set<SubgroupOutput>();
   #streams = 0n;
+  #over = false;
 
   constructor(request: IncomingSubscribe, alias: bigint, exchange: Exchange, publisher: Publisher, session: Failing) {
     this.track = request.track;
@@ -168,16 +185,19 @@ export class Publication {
     const output = new Output(await carrier.createUnidirectionalStream());
     this.#streams += 1n;
     const { group, subgroup, priority, endOfGroup } = header;
-    const full = { trackAlias: this.#alias, group, subgroup, priority, hasProperties: true, endOfGroup, firstObject: true };
-    const stream = new SubgroupOutput(output, new SubgroupEncoder(version, true), version);
+    const flags = { kind: "subgroup" as const, hasProperties: true, endOfGroup, firstObject: true };
+    const full = { ...flags, trackAlias: this.#alias, group, subgroup: subgroup === 0n ? ("zero" as const) : subgroup, priority };
+    const stream = new SubgroupOutput(output, version);
     this.#open.add(stream);
     void output.closed.then(() => this.#open.delete(stream));
-    await output.write(encodeSubgroupHeader(full, version));
+    await output.write(written(version, (out) => encodeSubgroupHeader(full, out)));
     return stream;
   }
 
   /** PUBLISH_DONE; streams are to be finished or reset before. */
   done(status: number, reason = ""): void {
+    this.#over = true;
+    this.#publisher.forget(this.#exchange.id);
     this.#exchange.reply({ type: "PUBLISH_DONE", status, streamCount: this.#streams, reason });
     this.#exchange.finish();
   }
@@ -189,6 +209,7 @@ export class Publication {
         this.forward = message.parameters.forward ?? this.forward;
         this.priority = message.parameters.subscriberPriority ?? this.priority;
         this.onUpdate?.();
+        if (this.#over) continue;
         const parameters = this.largest ? { largestObject: this.largest } : {};
         this.#exchange.reply({ type: "REQUEST_OK", parameters, properties: Properties.EMPTY }, message.requestId);
       }
@@ -227,7 +248,7 @@ export class Publisher {
       return true;
     }
     if (message.type === "FETCH" && this.onFetch) {
-      void this.#fetch(message.kind, exchange);
+      void this.#fetch(message.range, exchange);
       return true;
     }
     return false;
@@ -255,16 +276,16 @@ export class Publisher {
     this.#publications.delete(id);
   }
 
-  async #fetch(kind: Extract<Message, { type: "FETCH" }>["kind"], exchange: Exchange): Promise<void> {
-    if (kind.type === "standalone") {
-      return this.onFetch?.(new IncomingFetch(exchange, kind.track, kind.start, kind.end, this));
+  async #fetch(range: FetchRange, exchange: Exchange): Promise<void> {
+    if (range.kind === "standalone") {
+      return this.onFetch?.(new IncomingFetch(exchange, range.track, range.start, range.end, this));
     }
-    const publication = this.#publications.get(kind.joining) ?? (await this.#await(kind.joining));
+    const publication = this.#publications.get(range.joining) ?? (await this.#await(range.joining));
     const refusable = new Refusable(exchange);
     if (!publication) return refusable.refuse(RequestErrorCode.INVALID_JOINING_REQUEST_ID, "no such subscription");
     const { largest, forward, track } = publication;
     if (!largest || !forward) return refusable.refuse(RequestErrorCode.INVALID_RANGE, "nothing to join");
-    const first = kind.type === "absolute" ? kind.group : largest.group - kind.groups;
+    const first = range.kind === "absolute" ? range.group : largest.group - range.groups;
     if (first > largest.group) return refusable.refuse(RequestErrorCode.INVALID_RANGE, "the range starts after the subscription");
     const start = { group: first < 0n ? 0n : first, object: 0n };
     const end = { group: largest.group, object: largest.object + 1n };

@@ -1,5 +1,6 @@
 // An MOQT session of a client: requests of both sides over whichever draft was chosen.
 
+import type { FetchRange } from "../moqt/control/fetch.ts";
 import type { Message } from "../moqt/control/mod.ts";
 import { RequestErrorCode, SessionErrorCode, StreamErrorCode } from "../moqt/error_code.ts";
 import type { Filter, Location } from "../moqt/location.ts";
@@ -103,13 +104,13 @@ export class Session implements ChannelHandler, Surroundings {
     const subscribe = { ...options, filter: { kind: "largest-object" as const } };
     const sent = this.#sendSubscribe(track, subscribe);
     const live = this.#subscribed(track, subscribe, sent);
-    const kind = { type: "relative", joining: sent.exchange.id, groups: 0n } as const;
-    return { live, head: this.#fetch(kind, `FETCH of the head of ${formatName(track)}`, options) };
+    const range = { kind: "relative", joining: sent.exchange.id, groups: 0n } as const;
+    return { live, head: this.#fetch(range, `FETCH of the head of ${formatName(track)}`, options) };
   }
 
   /** Objects from `start` up to before `end`; an `end` with object 0 is the whole end group. */
   fetch(track: FullTrackName, start: Location, end: Location, options: { priority: number; signal?: AbortSignal }): Fetch {
-    return this.#fetch({ type: "standalone", track, start, end }, `FETCH of ${formatName(track)}`, options);
+    return this.#fetch({ kind: "standalone", track, start, end }, `FETCH of ${formatName(track)}`, options);
   }
 
   /** Follows the namespaces under a prefix; ends with the session, or when aborted. Rejects with SourceError. */
@@ -206,12 +207,12 @@ export class Session implements ChannelHandler, Surroundings {
   }
 
   #fetch(
-    kind: Extract<Message, { type: "FETCH" }>["kind"],
+    range: FetchRange,
     what: string,
     { priority, signal }: { priority: number; signal?: AbortSignal | undefined },
   ): Fetch {
     const parameters = { subscriberPriority: priority, groupOrder: "ascending" as const };
-    const exchange = this.#open((requestId) => ({ type: "FETCH", requestId, kind, parameters }));
+    const exchange = this.#open((requestId) => ({ type: "FETCH", requestId, range, parameters }));
     return new Fetch(exchange, what, this.#streams, this, signal, () => (this.#local -= 1));
   }
 

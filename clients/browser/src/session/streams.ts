@@ -1,6 +1,6 @@
 // The peer's data streams: who they are for, and the objects on them.
 
-import { ByteReader, Incomplete } from "../moqt/codec.ts";
+import { ByteReader, EMPTY_BYTES, Incomplete } from "../moqt/codec.ts";
 import { SessionErrorCode, StreamErrorCode } from "../moqt/error_code.ts";
 import type { Version } from "../moqt/version.ts";
 import { type Carrier, ignore, Input, StreamReset } from "./carrier.ts";
@@ -99,20 +99,21 @@ export class Streams {
     if (this.#unsettled >= EARLY_STREAMS) return input.cancel(StreamErrorCode.CANCELLED);
     this.#unsettled += 1;
     const timer = setTimeout(() => input.cancel(StreamErrorCode.CANCELLED), STREAM_HEADER_TIMEOUT);
+    let held = false;
     try {
-      await this.#settle(input);
+      held = await this.#settle(input);
     } finally {
       clearTimeout(timer);
-      this.#unsettled -= 1;
+      if (!held) this.#unsettled -= 1;
     }
   }
 
-  /** Reads a stream's header and hands the stream to whom it is for. */
-  async #settle(input: Input): Promise<void> {
+  /** Reads a stream's header and hands the stream to whom it is for; true if that is not known yet. */
+  async #settle(input: Input): Promise<boolean> {
     let bytes: Uint8Array = new Uint8Array();
     for (;;) {
       const chunk = await input.read();
-      if (!chunk) return;
+      if (!chunk) return false;
       const at = performance.now();
       bytes = joined(bytes, chunk);
       const reader = new ByteReader(bytes, this.#version);
@@ -121,11 +122,14 @@ export class Streams {
         const rest = { bytes: bytes.subarray(reader.offset), at };
         switch (header.kind) {
           case "control":
-            return this.#handler.control(input, rest.bytes);
+            this.#handler.control(input, rest.bytes);
+            return false;
           case "padding":
-            return void drop(input).catch(ignore);
+            drop(input).catch(ignore);
+            return false;
           case "fetch":
-            return this.#deliverFetch(header.requestId, new FetchStream(input, this.#version, rest, this.#failed));
+            this.#deliverFetch(header.requestId, new FetchStream(input, this.#version, rest, this.#failed));
+            return false;
           case "subgroup":
             return this.#deliver(header.trackAlias, new SubgroupStream(input, this.#version, header, rest, this.#failed));
         }
@@ -144,11 +148,15 @@ export class Streams {
     else stream.cancel(StreamErrorCode.CANCELLED);
   }
 
-  #deliver(alias: bigint, stream: ObjectStream): void {
+  #deliver(alias: bigint, stream: ObjectStream): boolean {
     const sink = this.#sinks.get(alias);
-    if (sink) return sink.stream(stream);
-    if (this.#retired.has(alias)) return stream.cancel(StreamErrorCode.CANCELLED);
-    this.#unsettled += 1;
+    if (sink) sink.stream(stream);
+    else if (this.#retired.has(alias)) stream.cancel(StreamErrorCode.CANCELLED);
+    else this.#hold(alias, stream);
+    return this.#early.has(alias);
+  }
+
+  #hold(alias: bigint, stream: ObjectStream): void {
     const timer = setTimeout(() => this.#giveUp(alias, stream), UNKNOWN_ALIAS_WAIT);
     const early = this.#early.get(alias);
     if (early) early.push({ stream, timer });
@@ -177,10 +185,10 @@ export class Streams {
     const datagram = decodeDatagram(bytes, this.#version);
     if (!datagram) return;
     const at = performance.now();
-    const { trackAlias, group, object, properties, endOfGroup, payload, status } = datagram;
+    const { trackAlias, group, objectId, properties, endOfGroup, payload, status } = datagram;
     this.#sinks.get(trackAlias)?.datagram({
-      ...{ group, object, subgroup: undefined, properties, payload, status, endOfGroup },
-      ...{ firstByteAt: at, receivedAt: at },
+      ...{ group, object: objectId, subgroup: undefined, properties, payload: payload ?? EMPTY_BYTES, status },
+      ...{ endOfGroup: endOfGroup || status !== "normal", firstByteAt: at, receivedAt: at },
     });
   }
 
