@@ -26,7 +26,3 @@ export const OBJECT_BYTES = 64 * 1024 * 1024;
 export const HOP_DELAY_RELAYS = 16;
 /** Bytes of one hop delay stamp; a longer stamp is not looked at. */
 export const HOP_DELAY_BYTES = 512;
-/** Milliseconds of the past that a clock offset is estimated from: clocks drift apart by less than 10 µs in it. */
-export const CLOCK_WINDOW_MS = 60_000;
-/** Parts of that window, each kept as its two minima. */
-export const CLOCK_WINDOW_PARTS = 60;
