@@ -33,11 +33,14 @@ function resetOf(error: unknown): StreamReset {
 }
 
 /** The reason that carries a code to the peer. */
-function reasonWith(code: number): Error {
-  if (typeof WebTransportError === "function") {
+function reasonWith(code: number): unknown {
+  if (typeof WebTransportError !== "function") return Object.assign(new Error(), { streamErrorCode: code });
+  try {
     return new WebTransportError("", { streamErrorCode: code });
+  } catch {
+    // Chromium has the constructor of an older draft, which takes one dictionary.
+    return Reflect.construct(WebTransportError, [{ streamErrorCode: code }]);
   }
-  return Object.assign(new Error(), { streamErrorCode: code });
 }
 
 /** A stream to read. */
