@@ -6,8 +6,8 @@ import { Resampler } from "./resample.ts";
 import type { Timeline } from "./timeline.ts";
 
 export interface AudioEvents {
-  /** Planar samples at the rate that was asked for. */
-  samples(timestamp: number, channels: Float32Array[]): void;
+  /** Planar samples at the rate that was asked for; `isHead`: of the group that was joined, old when it came. */
+  samples(timestamp: number, channels: Float32Array[], isHead: boolean): void;
   failed(reason: string): void;
 }
 
@@ -23,6 +23,7 @@ export class AudioTrack {
   #decoder: AudioDecoder | undefined;
   #config: unknown;
   #errorsInRow = 0;
+  #headUntil = -Infinity;
 
   /** `rate`: the AudioContext's. */
   constructor(feed: TrackFeed, timeline: Timeline, rate: number, events: AudioEvents) {
@@ -41,6 +42,7 @@ export class AudioTrack {
       const isOnCourse = this.#timeline.isOnCourse(timestamp, now);
       if (isOnCourse && wait > AUDIO_AHEAD_MS) return;
       this.feed.take();
+      if (unit.object.fetched) this.#headUntil = timestamp;
       // What nobody will hear any more, or belongs to a course that the picture has left.
       if (!isOnCourse || wait < -AUDIO_AHEAD_MS) continue;
       try {
@@ -78,7 +80,7 @@ export class AudioTrack {
       data.copyTo(plane, { planeIndex, format: "f32-planar" });
       return plane;
     });
-    this.#events.samples(data.timestamp, this.#resampler.convert(planes, data.sampleRate));
+    this.#events.samples(data.timestamp, this.#resampler.convert(planes, data.sampleRate), data.timestamp <= this.#headUntil);
     data.close();
   }
 

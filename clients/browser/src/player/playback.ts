@@ -21,6 +21,8 @@ const PATIENCE_MS = 60;
 const PLACE_EVERY_MS = 400;
 /** A picture may be painted this much before it is due, ms: the next chance is later. */
 const EARLY_MS = 4;
+/** From the samples' leaving to when the worklet can play them, ms: a message and a block. */
+const AUDIO_MARGIN_MS = 15;
 /** Pictures later than this are not worth painting while others wait to be decoded, ms. */
 const BACKLOG_MS = 150;
 /** Except that one is painted this often, ms. */
@@ -123,7 +125,7 @@ export class Playback {
       end: (code, reason) => opened === this.audio && this.#events.ended("audio", code, reason),
     });
     const opened: AudioTrack = new AudioTrack(feed, this.timeline, output.sampleRate, {
-      samples: (timestamp, channels) => this.#samples(opened, timestamp, channels),
+      samples: (timestamp, channels, isHead) => this.#samples(opened, timestamp, channels, isHead),
       failed: (reason) => this.#events.failed("audio", reason),
     });
     if (this.audio === undefined) this.audio = opened;
@@ -214,7 +216,7 @@ export class Playback {
     track.pump(performance.now());
   }
 
-  #samples(track: AudioTrack, timestamp: number, channels: Float32Array[]): void {
+  #samples(track: AudioTrack, timestamp: number, channels: Float32Array[], isHead: boolean): void {
     const output = this.#output;
     const length = channels[0]?.length ?? 0;
     if (output === undefined || length === 0) return;
@@ -225,6 +227,7 @@ export class Playback {
       this.#nextAudio = undefined;
     }
     const isFirst = this.#sentUntil === -Infinity;
+    if (!isHead) this.timeline.need(timestamp, performance.now() + output.latency + AUDIO_MARGIN_MS);
     this.#sentUntil = timestamp + (length / output.sampleRate) * 1e6;
     output.port.postMessage({ type: "samples", timestamp, channels } satisfies ToWorklet, channels.map(({ buffer }) => buffer));
     if (!isFirst) return;

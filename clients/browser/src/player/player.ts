@@ -6,7 +6,7 @@ import { fullTrackName, namespaceFromText, namespaceKey } from "../moqt/name.ts"
 import { type Source, SourceError } from "../source/source.ts";
 import { CatalogFollower } from "./catalog.ts";
 import { asSourceError, Backoff, type Connected, connectSource, upgradeSource, type Ways } from "./connect.ts";
-import { CHANGE_TIMEOUT_MS, OFFLINE_LAST_MS, SILENT_TRACK_MS } from "./limit.ts";
+import { BACKOFF_FIRST_MS, CHANGE_TIMEOUT_MS, OFFLINE_LAST_MS, SILENT_TRACK_MS } from "./limit.ts";
 import { Painter } from "./painter.ts";
 import { PathFollower } from "./path.ts";
 import { Playback } from "./playback.ts";
@@ -157,7 +157,8 @@ export class Player {
   async #run(options: PlayOptions, signal: AbortSignal): Promise<void> {
     let backoff = new Backoff(this.#ways.random);
     while (!signal.aborted) {
-      if (this.#state !== "playing") this.#setState("connecting", `Connecting to ${options.server}`, "");
+      const again = this.#reconnects > 0 && this.#state === "playing" ? "The connection was lost. Connecting again" : "Connecting";
+      if (this.#state !== "connecting") this.#setState("connecting", `${again} to ${options.server}`, "");
       try {
         const connected = await connectSource(options, signal, this.#ways);
         backoff = new Backoff(this.#ways.random);
@@ -185,7 +186,7 @@ export class Player {
         () => undefined,
       );
     }
-    const offline = { backoff: new Backoff(this.#ways.random, 500, OFFLINE_LAST_MS) };
+    let offline = new Backoff(this.#ways.random, BACKOFF_FIRST_MS, OFFLINE_LAST_MS);
     for (;;) {
       const outcome = await this.#playBroadcast(signal);
       const isLost = outcome === "lost" || (outcome instanceof SourceError && outcome.code !== "not-found" && outcome.code !== "busy");
@@ -194,10 +195,9 @@ export class Player {
         this.#source?.close();
         return outcome;
       }
-      if (this.#playback?.painted === 0 || outcome instanceof SourceError) {
-        if (outcome === "again") offline.backoff = new Backoff(this.#ways.random, 500, OFFLINE_LAST_MS);
-      }
-      await this.#appears(options.namespace, offline.backoff.next(), signal, outcome === "ended");
+      // What played a while ago may be back at once.
+      if (!(outcome instanceof SourceError)) offline = new Backoff(this.#ways.random, BACKOFF_FIRST_MS, OFFLINE_LAST_MS);
+      await this.#appears(options.namespace, offline.next(), signal, outcome === "ended");
       if (signal.aborted) return "ended";
     }
   }
@@ -483,7 +483,7 @@ export class Player {
   }
 
   #setState(state: PlayerState, message: string, code: Extract<Notice, { type: "state" }>["code"]): void {
-    if (this.#isPaused && state === "playing") return;
+    if (this.#isPaused && (state === "playing" || state === "connecting" || state === "waiting")) return;
     if (state === this.#state && message === this.#message) return;
     this.#state = state;
     this.#message = message;

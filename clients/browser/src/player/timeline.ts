@@ -67,6 +67,8 @@ export class Timeline {
   #lowest = Infinity;
   /** Arrival minus media time, ms. */
   readonly #arrivals = new SampleWindow();
+  /** When the other track could be played at the earliest, minus media time, ms. */
+  readonly #needs = new SampleWindow();
   /** Capture minus media time, ms. */
   readonly #captures = new SampleWindow();
 
@@ -138,13 +140,24 @@ export class Timeline {
     this.#newest = Math.max(this.#newest, media);
   }
 
+  /** Tells when media of the other track (sound) could be played at the earliest, ms: the clock waits for both. */
+  need(timestamp: number, playableAt: number): void {
+    const late = playableAt - this.dueAt(timestamp);
+    if (!this.#isSet || late > LEAP_MS) return;
+    this.#needs.push(playableAt, playableAt - timestamp / 1000);
+    if (late <= LATE_MS || this.#isFilling) return;
+    this.holds += 1;
+    this.#set(playableAt, timestamp / 1000);
+  }
+
   /** Steers; about ten times a second. */
   tick(now: number): Tick {
     if (!this.#isSet) return { rate: 1, leap: false };
     this.#arrivals.expire(now);
     this.#captures.expire(now);
+    this.#needs.expire(now);
     this.#lowest = this.#arrivals.quantiles(0)?.[0] ?? this.#lowest;
-    if (!this.#isFilling && this.bufferAt(now) > this.#target + LEAP_MS) {
+    if (!this.#isFilling && this.bufferAt(now) > Math.max(this.#target, this.#needed() - this.#lowest) + LEAP_MS) {
       const edge = now - this.#newest;
       this.#refill();
       this.#lowest = edge;
@@ -206,12 +219,17 @@ export class Timeline {
   /** The offset (wall minus media, ms) to play at. */
   #offsetToPlayAt(): number {
     const lowest = this.#lowest;
-    const live = (this.#arrivals.quantiles(IN_TIME)?.[0] ?? lowest) + this.#margin();
+    const live = Math.max((this.#arrivals.quantiles(IN_TIME)?.[0] ?? lowest) + this.#margin(), this.#needed());
     if (this.#target === 0) return live;
     const captured = this.#captures.quantiles(0.5)?.[0] ?? lowest;
     // A capture clock that is off by minutes must not freeze the picture for minutes.
     const base = Math.abs(captured - lowest) > BREAK_MS ? lowest : captured;
     return Math.max(live, base + this.#target);
+  }
+
+  /** What the other track needs, ms. */
+  #needed(): number {
+    return this.#needs.quantiles(IN_TIME)?.[0] ?? -Infinity;
   }
 
   #margin(): number {
@@ -223,6 +241,7 @@ export class Timeline {
     this.#steady = 0;
     this.#arrivals.clear();
     this.#captures.clear();
+    this.#needs.clear();
     this.#newest = -Infinity;
     this.#lowest = Infinity;
   }

@@ -165,6 +165,20 @@ test("sound moves the clock a little, and is put in place when it is far away", 
   assert.equal(run.timeline.follow(timestamp, run.now + 500), false);
 });
 
+test("the clock waits for the sound, at once and for as long as it needs", () => {
+  const run = begin(0);
+  play(run, 0, 300, () => 20);
+  const before = lag(run);
+  run.timeline.need(run.timeline.mediaAt(run.now), run.now + 60);
+  assert.ok(Math.abs(lag(run) - before - 60) < 1);
+  play(run, 300, 150, () => 20);
+  assert.ok(Math.abs(lag(run) - before - 60) < 5, `lag ${lag(run)}`);
+  play(run, 450, 900, () => 20);
+  assert.ok(lag(run) < before + 15, `lag ${lag(run)}`);
+  run.timeline.need(run.timeline.mediaAt(run.now), run.now + 5000);
+  assert.ok(lag(run) < before + 15, "sound that is seconds late does not stop the picture");
+});
+
 test("the rate never leaves its bounds and the clock never runs back, whatever arrives", () => {
   for (let seed = 1; seed <= 20; seed += 1) {
     const random = seeded(seed);
