@@ -8,7 +8,7 @@ use std::{
 
 use bytes::Bytes;
 use fanout::MemoryBudget;
-use media::{Frame, TrackInfo};
+use media::{Frame, HANG_TRACK, TrackInfo};
 use moqt::{Namespace, TrackMark, TrackName};
 use tokio::{sync::watch, time::timeout};
 
@@ -137,6 +137,8 @@ pub(crate) struct Publisher {
     tracks: HashMap<u32, MediaTrack>,
     /// By name; they live through a change of tracks, which is a new group of theirs.
     catalogs: HashMap<&'static str, Arc<Track>>,
+    /// The hang catalog as it was published last.
+    hang: Option<Bytes>,
 }
 
 /// A track of pictures or sound.
@@ -169,6 +171,7 @@ impl Publisher {
             infos: Vec::new(),
             tracks: HashMap::new(),
             catalogs: HashMap::new(),
+            hang: None,
         }
     }
 
@@ -224,12 +227,24 @@ impl Publisher {
                 Some(track) => track.clone(),
                 None => self.track(name, Packager::document(), CATALOG_PRIORITY)?,
             };
+            if name == HANG_TRACK {
+                self.hang = Some(document.clone());
+            }
             track.begin(self.cutter.ids().take(), document_frame(document))?;
             track.complete();
             set.insert(track.name().clone(), track.clone());
             self.catalogs.insert(name, track);
         }
         self.broadcast.tracks.send_replace(Some(Arc::new(set)));
+        Ok(())
+    }
+
+    /// Publishes the hang catalog again with every group of pictures: its players subscribe without fetching what was published
+    /// before, and wait for the next group.
+    fn repeat_hang(&self, group: u64) -> Result<(), PublishError> {
+        let (Some(track), Some(document)) = (self.catalogs.get(HANG_TRACK), &self.hang) else { return Ok(()) };
+        track.begin(group, document_frame(document.clone()))?;
+        track.complete();
         Ok(())
     }
 
@@ -251,14 +266,20 @@ impl Publisher {
             return Ok(());
         }
         let stamped = self.broadcast.mark.is_some() && media.takes_stamp(time);
+        let track = media.track.clone();
         let stamp = stamped.then(|| Stamp {
             captured: microseconds(captured.duration_since(UNIX_EPOCH).unwrap_or_default()),
             origin: microseconds(captured.elapsed().unwrap_or_default()),
         });
         let published = Published { frame, stamp };
+        if let Cut::Begin(group) = cut
+            && self.cutter.leads(published.frame.track)
+        {
+            self.repeat_hang(group)?;
+        }
         match cut {
-            Cut::Begin(group) => media.track.begin(group, published),
-            Cut::Continue | Cut::Skip => media.track.push(published),
+            Cut::Begin(group) => track.begin(group, published),
+            Cut::Continue | Cut::Skip => track.push(published),
         }
     }
 
@@ -354,6 +375,20 @@ mod tests {
         assert_eq!(track.largest().unwrap().group, before.group + 1);
         assert!(!track.has_ended());
         assert_eq!(catalog.largest(), Some(told), "nothing new to tell");
+    }
+
+    #[tokio::test]
+    async fn the_hang_catalog_comes_again_with_every_group_of_pictures() {
+        let (broadcast, mut publisher) = publisher();
+        publisher.tracks(vec![video(1, 30), audio(2, 48_000)]).unwrap();
+        let (hang, msf) = (found(&broadcast, "catalog.json").await, found(&broadcast, "catalog").await);
+        let told = msf.largest();
+        for picture in 0..4 {
+            publisher.frame(video_frame(1, picture, 1, picture % 2 == 0), SystemTime::now()).unwrap();
+            let group = found(&broadcast, "video0").await.largest().unwrap().group;
+            assert_eq!(hang.largest().unwrap().group, group);
+        }
+        assert_eq!(msf.largest(), told);
     }
 
     #[tokio::test]

@@ -73,6 +73,11 @@ impl Cutter {
         &mut self.ids
     }
 
+    /// Whether groups of this track are those that others follow.
+    pub(crate) fn leads(&self, track: u32) -> bool {
+        self.leader.is_some_and(|leader| leader.track == track)
+    }
+
     /// Starts afresh with `tracks` (id, is video): the first frames begin new groups.
     pub(crate) fn restart(&mut self, tracks: &[(u32, bool)]) {
         let leader = tracks.iter().find(|(_, video)| *video).or_else(|| tracks.first());
