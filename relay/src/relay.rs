@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use certs::{CertificateStore, Watcher};
@@ -31,6 +31,8 @@ pub(crate) struct Context {
     pub(crate) settings: RelaySettings,
     pub(crate) access: Access,
     pub(crate) router: Arc<Router>,
+    /// The UDP port listened on, once it is.
+    pub(crate) port: OnceLock<u16>,
     pub(crate) registry: Registry,
     pub(crate) cache: Arc<FrameCache>,
     pub(crate) budget: MemoryBudget,
@@ -57,6 +59,7 @@ impl Context {
             id: random_id(),
             access: Access::new(&settings.access),
             router: Arc::new(Router::new(upstreams.len())),
+            port: OnceLock::new(),
             registry: Registry::default(),
             cache,
             budget,
@@ -219,11 +222,14 @@ impl Relay {
             certificates.clone(),
             Some(transport::HttpService::new(public.clone())),
         )?;
-        let https = Https::bind(settings, &endpoint.local_addresses(), certificates.clone(), public)?;
+        let port = endpoint.local_addresses().first().map_or(0, SocketAddr::port);
+        // The other way round HTTPS would take the port that HTTP was told to have.
         let http = process::bind_localhost(settings.http_port).await;
         let listeners = http.map_err(|error| LoadError::Http { port: settings.http_port, error })?;
-        if let (Some(directory), Some(address)) = (&shared.state_directory, endpoint.local_addresses().first()) {
-            watcher.publish_hashes(directory, address.port())?;
+        let https = Https::bind(settings, &endpoint.local_addresses(), certificates.clone(), public)?;
+        let _ = context.port.set(port);
+        if let Some(directory) = &shared.state_directory {
+            watcher.publish_hashes(directory, port)?;
         }
         Ok(Self { context, endpoint, listeners, routes, https, certificates, watcher, metrics: shared.metrics })
     }

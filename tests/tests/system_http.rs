@@ -15,7 +15,12 @@ async fn health_readiness_metrics_and_certificate() {
     assert!(metrics.text().contains("efir_relay_memory_limit_bytes"), "{}", metrics.text());
     let certificate = http_get(relay.http, "/certificate.sha256").await;
     let hex: String = relay.certificate_hash.iter().map(|byte| format!("{byte:02x}")).collect();
-    assert_eq!(certificate.text().lines().next(), Some(hex.as_str()));
+    assert_eq!(certificate.text(), hex, "players of others want the digits and nothing else");
+    let server = http_get(relay.http, "/server.json").await.text();
+    assert!(
+        server.contains(&format!("\"port\":{},\"certificateHashes\":[\"{hex}\"", relay.address.port())),
+        "{server}"
+    );
     assert_eq!(certificate.header("access-control-allow-origin"), "*", "pages of other origins read it");
     assert_eq!(http_get(relay.http, "/nothing").await.status, 404);
 }

@@ -7,6 +7,7 @@
 //! | `/tracks/<namespace…>/<track>/live` | both together from the newest group on, without end |
 //! | `/tracks/<namespace…>/<track>/objects` | the same as a FETCH stream, ids and properties included |
 //! | `/broadcasts` | namespaces announced here, as JSON |
+//! | `/server.json` | UDP port, certificate hashes and version: how a page finds the relay it came from |
 //! | `/certificate.sha256`, `/healthz` | the certificate's hash; is it alive |
 //! | `/metrics`, `/readyz` | for the operator, over TCP on localhost only |
 
@@ -31,6 +32,7 @@ use axum::response::IntoResponse;
 use axum::routing::get;
 use certs::CertificateStore;
 use process::Metrics;
+use serde::Serialize;
 use tokio::sync::Semaphore;
 
 use crate::relay::Context;
@@ -63,6 +65,7 @@ pub(crate) fn routes(context: Arc<Context>, certificates: Arc<CertificateStore>,
     let public = Router::new()
         .route("/healthz", get(async || "ok\n"))
         .route("/certificate.sha256", get(certificate_hash))
+        .route("/server.json", get(server))
         .merge(guarded)
         .fallback(async || (StatusCode::NOT_FOUND, "no such path\n"))
         .with_state(edge.clone())
@@ -74,10 +77,28 @@ pub(crate) fn routes(context: Arc<Context>, certificates: Arc<CertificateStore>,
     (public.clone(), public.merge(operator))
 }
 
-/// SHA-256 of the certificate in service, hex, as `serverCertificateHashes` wants it; around a rotation further lines follow.
+/// SHA-256 of the certificate in service: 64 hexadecimal digits and nothing else, as players of others parse it.
 async fn certificate_hash(State(edge): State<Edge>) -> impl IntoResponse {
-    let hashes: String = edge.certificates.hashes().iter().map(|hash| certs::hash_to_hex(hash) + "\n").collect();
-    ([(header::CACHE_CONTROL, NO_CACHE)], hashes)
+    let hash = edge.certificates.hashes().first().map(certs::hash_to_hex).unwrap_or_default();
+    ([(header::CACHE_CONTROL, NO_CACHE)], hash)
+}
+
+/// What a page must know of the relay to dial it. Around a certificate's rotation there are two hashes.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Server {
+    port: u16,
+    certificate_hashes: Vec<String>,
+    version: &'static str,
+}
+
+async fn server(State(edge): State<Edge>) -> impl IntoResponse {
+    let server = Server {
+        port: edge.context.port.get().copied().unwrap_or(0),
+        certificate_hashes: edge.certificates.hashes().iter().map(certs::hash_to_hex).collect(),
+        version: env!("CARGO_PKG_VERSION"),
+    };
+    ([(header::CACHE_CONTROL, NO_CACHE)], axum::Json(server))
 }
 
 #[cfg(test)]
