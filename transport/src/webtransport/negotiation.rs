@@ -17,7 +17,15 @@ pub(crate) fn quoted(version: Version) -> String {
 /// Our most wanted version among those the peer named; `None` when there is none in common.
 pub(crate) fn choose(ours: &[Version], header: &str) -> Option<Version> {
     let offered = parse_list(header);
-    ours.iter().copied().find(|version| offered.iter().any(|name| name == version.alpn()))
+    let mut common = ours.iter().copied().filter(|version| offered.iter().any(|name| name == version.alpn()));
+    let best = common.next();
+    // Whoever offers moq-lite too is one of the moq-dev family, which writes and reads draft-18's parameters in draft-16's
+    // form (@moq/net 0.2.8 and 0.3.4): with them draft-16 works and draft-18 does not.
+    let is_family = || offered.iter().any(|name| name.starts_with("moq-lite-"));
+    match best {
+        Some(Version::Draft18) if is_family() => common.find(|version| *version == Version::Draft16).or(best),
+        best => best,
+    }
 }
 
 /// Strings and tokens of a structured-field list, without their parameters; empty when malformed, as RFC 9651 asks.
@@ -86,6 +94,15 @@ mod tests {
         assert_eq!(choose(&ours, r#""moqt-16","moqt-18""#), Some(Version::Draft18));
         assert_eq!(choose(&ours, &offer(&[Version::Draft16])), Some(Version::Draft16));
         assert_eq!(choose(&ours, &quoted(Version::Draft18)), Some(Version::Draft18));
+    }
+
+    #[test]
+    fn those_who_offer_moq_lite_get_the_draft_that_they_speak() {
+        let ours = [Version::Draft18, Version::Draft16];
+        let watch = r#""moq-lite-05", "moq-lite-04", "moql", "moqt-19", "moqt-18", "moqt-17", "moqt-16", "moqt-15""#;
+        assert_eq!(choose(&ours, watch), Some(Version::Draft16));
+        assert_eq!(choose(&ours[..1], watch), Some(Version::Draft18));
+        assert_eq!(choose(&ours, r#""moq-lite-05", "moqt-18""#), Some(Version::Draft18));
     }
 
     #[test]
