@@ -31,7 +31,10 @@ try {
     outExtension: { ".js": ".mjs" },
   });
   const tests = files.map((file) => join(out, file.replace(/\.ts$/, ".mjs")));
-  const { status } = spawnSync(process.execPath, ["--enable-source-maps", "--test", ...tests], { stdio: "inherit" });
+  const { status } = spawnSync(process.execPath, ["--enable-source-maps", "--test", ...tests], {
+    cwd: join(here, ".."),
+    stdio: "inherit",
+  });
   process.exitCode = status ?? 1;
 } finally {
   rmSync(out, { recursive: true, force: true });
