@@ -164,7 +164,7 @@ export class Player {
         backoff = new Backoff(this.#ways.random);
         const outcome = await this.#serve(connected, options, signal);
         if (signal.aborted || outcome === "ended") return;
-        if (outcome instanceof SourceError && outcome.code === "unauthorized") throw outcome;
+        if (outcome instanceof SourceError) throw outcome;
       } catch (error) {
         if (signal.aborted) return;
         const cause = asSourceError(error);
@@ -210,7 +210,7 @@ export class Player {
     const meter = this.#playback?.meter;
     this.#path = new PathFollower(source, (rtt) => meter?.clock.roundTrip(performance.now(), rtt));
     source.onLeave = (uri) => void this.#follow(uri);
-    void source.closed.then(() => this.#source === source && this.#finish("lost"));
+    void source.closed.then((cause) => this.#source === source && this.#finish(cause.code === "not-found" ? "lost" : cause));
   }
 
   /** GOAWAY: the new place first, then the change. */
