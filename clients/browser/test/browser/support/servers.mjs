@@ -55,6 +55,14 @@ export class Servers {
     return { child, udp: port(bound.relay[0]), http: port(bound.http[0]), hashes: bound.certificate_hashes };
   }
 
+  /** Origin, relay and HTTP in one process, HTTP on the TCP port with the number of the UDP port. */
+  async samePorts() {
+    const first = await this.standalone();
+    await crash(first.child);
+    // Its ports are free again, and a port that a server just had is not given out soon.
+    return this.standalone("--port", String(first.udp), "--http-port", String(first.udp));
+  }
+
   /** An origin of its own; `args` may begin with a source. */
   async origin(...args) {
     return this.originAt(0, ...args);
