@@ -48,3 +48,5 @@ export const OFFLINE_LAST_MS = 4000;
 export const CHANGE_TIMEOUT_MS = 8000;
 /** Nothing came on a track that should play for this long: it is opened again, ms. */
 export const SILENT_TRACK_MS = 12_000;
+/** A server that reports on the connection every second and has not for this long is gone, ms: QUIC itself needs 30 s to see it. */
+export const SILENT_SERVER_MS = 5000;

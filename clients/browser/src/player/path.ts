@@ -18,6 +18,8 @@ export class PathFollower {
   rtt: number | undefined;
   /** Share of packets lost in the last 10 s, 0…1. */
   loss: number | undefined;
+  /** `performance.now()` of the last report. */
+  reportedAt: number | undefined;
   readonly #reports: PathReport[] = [];
   #reader: TrackReader | undefined;
   #isClosed = false;
@@ -41,6 +43,7 @@ export class PathFollower {
       const event = await reader.next();
       if (event.kind === "end") return;
       if (event.kind !== "object") continue;
+      this.reportedAt = performance.now();
       const report = readReport(event.object.payload);
       if (report === undefined) continue;
       this.#take(report);

@@ -6,7 +6,7 @@ import { fullTrackName, namespaceFromText, namespaceKey } from "../moqt/name.ts"
 import { type Source, SourceError } from "../source/source.ts";
 import { CatalogFollower } from "./catalog.ts";
 import { asSourceError, Backoff, type Connected, connectSource, upgradeSource, type Ways } from "./connect.ts";
-import { BACKOFF_FIRST_MS, CHANGE_TIMEOUT_MS, OFFLINE_LAST_MS, SILENT_TRACK_MS } from "./limit.ts";
+import { BACKOFF_FIRST_MS, CHANGE_TIMEOUT_MS, OFFLINE_LAST_MS, SILENT_SERVER_MS, SILENT_TRACK_MS } from "./limit.ts";
 import { Painter } from "./painter.ts";
 import { PathFollower } from "./path.ts";
 import { Playback } from "./playback.ts";
@@ -469,6 +469,10 @@ export class Player {
     });
     this.#post({ type: "stats", stats });
     const video = playback.video;
+    const reportedAt = this.#path?.reportedAt;
+    if (reportedAt !== undefined && performance.now() - reportedAt > SILENT_SERVER_MS) {
+      this.#finish(new SourceError("closed", "The server has gone silent."));
+    }
     if (video !== undefined && performance.now() - video.feed.lastAt > SILENT_TRACK_MS) this.#finish("again");
     if (this.#rendition === undefined || this.#options?.rendition !== "" || video === undefined) return;
     const { decodeLoad, dropped, isStarved } = second;
