@@ -1,4 +1,5 @@
-// The four tables of codes (14). A code is its draft-18 number; these functions translate what draft-16 numbers otherwise.
+// The four tables of codes (14). A code is its draft-18 number; these functions translate what draft-16 numbers
+// otherwise.
 
 import type { Version } from "./version.ts";
 
@@ -95,7 +96,10 @@ export const REQUEST_CODES: CodeRules = {
 export const PUBLISH_DONE_CODES: CodeRules = {
   internal: 0,
   lacks: { 16: [0x9], 18: [] },
-  moved16: [[0x6, 0x5], [0x5, 0x6]],
+  moved16: [
+    [0x6, 0x5],
+    [0x5, 0x6],
+  ],
 };
 export const STREAM_CODES: CodeRules = {
   internal: 0,
@@ -110,7 +114,9 @@ export function codeToWire(rules: CodeRules, code: number, version: Version): bi
   return BigInt(moved?.[0] ?? code);
 }
 
-/** The code of a number from the wire. Never fails: what the draft does not define is kept where it cannot be mistaken. */
+/**
+ * The code of a number from the wire. Never fails: what the draft does not define is kept where it cannot be mistaken.
+ */
 export function codeFromWire(rules: CodeRules, wire: bigint | number, version: Version): number {
   const number = Number(wire);
   if (!Number.isSafeInteger(number)) return rules.internal;

@@ -1,7 +1,7 @@
 // Where the time of a frame goes: a stamp that travels with an object as the property HOP_DELAY.
 //
-// The origin marks the track and stamps its objects, and every relay that knows stamps appends one hop. Integers are vi64 in every
-// draft, so a stamp is the same bytes on every session. Times are µs.
+// The origin marks the track and stamps its objects, and every relay that knows stamps appends one hop. Integers are
+// vi64 in every draft, so a stamp is the same bytes on every session. Times are µs.
 
 import { ByteReader, ByteWriter, Incomplete } from "./codec.ts";
 import { HOP_DELAY_BYTES, HOP_DELAY_RELAYS } from "./limit.ts";

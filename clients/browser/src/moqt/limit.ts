@@ -20,7 +20,9 @@ export const PROPERTIES_BYTES = 2 * KEY_VALUE_BYTES + 64;
 export const OBJECT_HEADER_BYTES = PROPERTIES_BYTES + 7 * 9 + 1;
 /** Bytes first copied to complete an object header split over two reads; it doubles from here. */
 export const CARRY_STEP_BYTES = 64;
-/** Bytes of one object's payload: a ten-second segment of 50 Mbit/s fits, a peer cannot fill the memory with one object. */
+/**
+ * Bytes of one object's payload: a ten-second segment of 50 Mbit/s fits, a peer cannot fill the memory with one object.
+ */
 export const OBJECT_BYTES = 64 * 1024 * 1024;
 /** Relays in one hop delay stamp; a longer stamp is not looked at. */
 export const HOP_DELAY_RELAYS = 16;

@@ -84,7 +84,9 @@ export const LARGEST: Scope = [EXPIRES, LARGEST_OBJECT];
 export const PUBLISH: Scope = [...LARGEST, ...TOKEN, FORWARD];
 export const FETCH: Scope = [...TOKEN, FILL_TIMEOUT, SUBSCRIBER_PRIORITY, GROUP_ORDER];
 export const SUBSCRIBE_TRACKS: Scope = [...TOKEN, FORWARD];
-/** Of TRACK_STATUS, PUBLISH_NAMESPACE, and draft-18's SUBSCRIBE_NAMESPACE; draft-16's is as {@link SUBSCRIBE_TRACKS}. */
+/**
+ * Of TRACK_STATUS, PUBLISH_NAMESPACE, and draft-18's SUBSCRIBE_NAMESPACE; draft-16's is as {@link SUBSCRIBE_TRACKS}.
+ */
 export const ONLY_TOKENS: Scope = TOKEN;
 export const PUBLISH_OK: Scope = [...SUBSCRIPTION, GROUP_ORDER, EXPIRES];
 /** Of REQUEST_OK before it is known which request it answers; draft-16 has PUBLISH_OK as a message of its own. */

@@ -109,7 +109,9 @@ function blockOf(pairs: Iterable<Pair>, version: Version): Uint8Array {
   return out.finish();
 }
 
-/** The pairs inside IMMUTABLE. Throws {@link MalformedTrack} when it is there twice, does not parse, or holds another. */
+/**
+ * The pairs inside IMMUTABLE. Throws {@link MalformedTrack} when it is there twice, does not parse, or holds another.
+ */
 export function immutablePairs(properties: Properties): readonly Pair[] {
   const [block, second] = properties.pairs().filter(({ type }) => type === IMMUTABLE);
   if (!block || typeof block.value === "bigint") return [];
@@ -164,8 +166,8 @@ export function checkTrack(properties: Properties, version: Version): void {
 }
 
 /**
- * Checks what an object at `location` may have (12.7 to 12.9, 2.5.1): throws {@link MalformedTrack} for a broken immutable
- * block, a gap that is repeated or reaches below zero, or a property that only tracks may have.
+ * Checks what an object at `location` may have (12.7 to 12.9, 2.5.1): throws {@link MalformedTrack} for a broken
+ * immutable block, a gap that is repeated or reaches below zero, or a property that only tracks may have.
  */
 export function checkObject(properties: Properties, location: Location): void {
   const seen = new Set<bigint>();

@@ -41,8 +41,8 @@ function wordsOf({ all }: Vector): string {
 }
 
 /**
- * Applies the checks that need to know who sent the message, where, and in answer to what: for a bad vector in every situation
- * its words allow, for a good one in at least one.
+ * Applies the checks that need to know who sent the message, where, and in answer to what: for a bad vector in every
+ * situation its words allow, for a good one in at least one.
  */
 export function checkSituation(vector: Vector, message: Message): void {
   const refusals: unknown[] = [];

@@ -67,10 +67,12 @@ export function compare(expected: Json, actual: Json | undefined): string | unde
   if (Array.isArray(expected) && Array.isArray(actual) && expected.length === actual.length) {
     return expected.map((wanted, at) => compare(wanted, actual[at])).find((wrong) => wrong !== undefined);
   }
-  if (isFields(expected) && typeof actual === "string" && expected["hex"] === hexOf(Buffer.from(actual))) return undefined;
+  if (isFields(expected) && typeof actual === "string" && expected["hex"] === hexOf(Buffer.from(actual)))
+    return undefined;
   if (isFields(expected) && Array.isArray(actual) && expected["fields"]) return compare(expected["fields"], actual);
   if (Array.isArray(expected) && expected.length === 0 && actual === undefined) return undefined;
-  if (typeof expected === "string" && typeof actual === "string" && letters(expected) === letters(actual)) return undefined;
+  if (typeof expected === "string" && typeof actual === "string" && letters(expected) === letters(actual))
+    return undefined;
   if (expected === (actual ?? null)) return undefined;
   return `expected ${JSON.stringify(expected)}, got ${JSON.stringify(actual)}`;
 }
@@ -124,7 +126,8 @@ const NAMES: readonly (readonly [number, string, (parameters: Parameters, versio
   [0x34, "TRACK_NAMESPACE_PREFIX", (p) => p.namespacePrefix && namespaceValue(p.namespacePrefix)],
 ];
 
-const integer = (value: bigint | number | undefined): Json | undefined => (value === undefined ? undefined : int(value));
+const integer = (value: bigint | number | undefined): Json | undefined =>
+  value === undefined ? undefined : int(value);
 
 function parametersValue(parameters: Parameters, version: Version): Json {
   const found = NAMES.flatMap(([id, name, read]) => {
@@ -193,7 +196,10 @@ export function messageValue(message: Message, version: Version, expected: Json)
 function ownFields(message: Message, version: Version, expected: Json): Fields {
   switch (message.type) {
     case "SETUP":
-      return { type: message.sender ? `${message.sender.toUpperCase()}_SETUP` : "SETUP", options: optionsValue(message.options, version) };
+      return {
+        type: message.sender ? `${message.sender.toUpperCase()}_SETUP` : "SETUP",
+        options: optionsValue(message.options, version),
+      };
     case "REQUEST_OK":
       return { as: field(expected, "as") ?? null };
     case "REQUEST_UPDATE":
@@ -211,7 +217,10 @@ function ownFields(message: Message, version: Version, expected: Json): Fields {
     case "PUBLISH_NAMESPACE_CANCEL":
     case "REQUEST_ERROR": {
       const { code } = message;
-      const fields = { code: int(codeToWire(REQUEST_CODES, code, version)), code_name: codeName(RequestErrorCode, code) };
+      const fields = {
+        code: int(codeToWire(REQUEST_CODES, code, version)),
+        code_name: codeName(RequestErrorCode, code),
+      };
       if (message.type !== "REQUEST_ERROR") return fields;
       const retry = message.retry === undefined ? 0n : message.retry + 1n;
       const { redirect } = message;

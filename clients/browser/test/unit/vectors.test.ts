@@ -1,4 +1,5 @@
-// The golden vectors: every one of a spoken draft is decoded, compared field by field and written again, or refused with its code.
+// The golden vectors: every one of a spoken draft is decoded, compared field by field and written again, or refused
+// with its code.
 
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
@@ -99,7 +100,8 @@ function filterValue(filter: Filter, version: Version): Json {
 function tokenValue(token: Token): Json {
   const value: Fields = { alias_type: ["delete", "register", "use-alias", "use-value"].indexOf(token.kind) };
   if ("alias" in token) value["alias"] = int(token.alias);
-  if ("value" in token) Object.assign(value, { token_type: int(token.tokenType), token_value: { hex: hexOf(token.value) } });
+  if ("value" in token)
+    Object.assign(value, { token_type: int(token.tokenType), token_value: { hex: hexOf(token.value) } });
   if (token.kind === "register") value["cache_cost"] = tokenCacheCost(token);
   return value;
 }
@@ -320,7 +322,9 @@ function run(vector: Vector): Outcome {
     case "location":
       return structure(vector, decodeLocation, encodeLocation, locationValue);
     case "namespace":
-      return structure(vector, decodeNamespace, encodeNamespace, (namespace) => ({ fields: namespaceValue(namespace) }));
+      return structure(vector, decodeNamespace, encodeNamespace, (namespace) => ({
+        fields: namespaceValue(namespace),
+      }));
     case "filter":
       return structure(vector, decodeFilter, encodeFilter, (filter) => filterValue(filter, version));
     case "kvp":
@@ -415,7 +419,9 @@ test("every vector of delay stamps holds", () => {
       continue;
     }
     assert.ok(stamp, text(name));
-    const relays = stamp.relays.map((hop) => Object.fromEntries(Object.entries(hop).map(([key, of]) => [key, signed(of)])));
+    const relays = stamp.relays.map((hop) =>
+      Object.fromEntries(Object.entries(hop).map(([key, of]) => [key, signed(of)])),
+    );
     const { captured, origin } = stamp;
     const found = { captured: int(captured), origin: int(origin), relays, departure: int(stamp.departure()) };
     assert.deepEqual(found, value, text(name));

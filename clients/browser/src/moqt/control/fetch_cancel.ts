@@ -9,6 +9,9 @@ export interface FetchCancel {
   readonly requestId: bigint;
 }
 
-export const decodeFetchCancel = (reader: ByteReader): FetchCancel => ({ type: "FETCH_CANCEL", requestId: reader.varint() });
+export const decodeFetchCancel = (reader: ByteReader): FetchCancel => ({
+  type: "FETCH_CANCEL",
+  requestId: reader.varint(),
+});
 
 export const encodeFetchCancel = (message: FetchCancel, out: ByteWriter): void => out.varint(message.requestId);

@@ -9,6 +9,9 @@ export interface MaxRequestId {
   readonly maxRequestId: bigint;
 }
 
-export const decodeMaxRequestId = (reader: ByteReader): MaxRequestId => ({ type: "MAX_REQUEST_ID", maxRequestId: reader.varint() });
+export const decodeMaxRequestId = (reader: ByteReader): MaxRequestId => ({
+  type: "MAX_REQUEST_ID",
+  maxRequestId: reader.varint(),
+});
 
 export const encodeMaxRequestId = (message: MaxRequestId, out: ByteWriter): void => out.varint(message.maxRequestId);

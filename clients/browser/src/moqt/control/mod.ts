@@ -37,7 +37,7 @@ import {
 } from "./request_ok.ts";
 import { type RequestUpdate, decodeRequestUpdate, encodeRequestUpdate } from "./request_update.ts";
 import { type RequestsBlocked, decodeRequestsBlocked, encodeRequestsBlocked } from "./requests_blocked.ts";
-import { type Setup, decodeSetupOptions, encodeSetupOptions } from "./setup.ts";
+import { SETUP_ID, type Setup, decodeSetupOptions, encodeSetupOptions } from "./setup.ts";
 import { type Subscribe, decodeSubscribe, encodeSubscribe } from "./subscribe.ts";
 import { type SubscribeNamespace, decodeSubscribeNamespace, encodeSubscribeNamespace } from "./subscribe_namespace.ts";
 import { type SubscribeOk, decodeSubscribeOk, encodeSubscribeOk } from "./subscribe_ok.ts";
@@ -46,8 +46,8 @@ import { type TrackStatus, decodeTrackStatus, encodeTrackStatus } from "./track_
 import { type Unsubscribe, decodeUnsubscribe, encodeUnsubscribe } from "./unsubscribe.ts";
 
 /**
- * A cancel without a body, which some draft-18 peers write on a request stream where the draft has them reset it: end that
- * request. Never sent.
+ * A cancel without a body, which some draft-18 peers write on a request stream where the draft has them reset it: end
+ * that request. Never sent.
  */
 export interface BareCancel {
   readonly type: "BARE_CANCEL";
@@ -82,10 +82,6 @@ export type Message =
   | GoAway
   | BareCancel;
 
-/** SETUP of draft-18, which is also the type of its stream. */
-export const SETUP_ID = 0x2f00;
-const CLIENT_SETUP = 0x20;
-const SERVER_SETUP = 0x21;
 /** Draft-16's PUBLISH_NAMESPACE_DONE, UNSUBSCRIBE and FETCH_CANCEL, where they no longer exist. */
 const BARE_CANCELS: readonly number[] = [0x9, 0xa, 0x17];
 
@@ -124,14 +120,14 @@ const OWN_DECODERS: { readonly [V in Version]: { readonly [id: number]: Decode }
     0x15: decodeMaxRequestId,
     0x17: decodeFetchCancel,
     0x1a: decodeRequestsBlocked,
-    [CLIENT_SETUP]: setup("client"),
-    [SERVER_SETUP]: setup("server"),
+    0x20: /* @__PURE__ */ setup("client"),
+    0x21: /* @__PURE__ */ setup("server"),
   },
   18: {
     0xf: decodePublishBlocked,
     0x50: decodeSubscribeNamespace,
     0x51: decodeSubscribeTracks,
-    [SETUP_ID]: setup(undefined),
+    0x2f00: /* @__PURE__ */ setup(undefined),
   },
 };
 
@@ -146,9 +142,9 @@ function decoderOf(id: bigint, version: Version): Decode {
 }
 
 /**
- * Takes one message off the reader, whose offset stays where it was on {@link Incomplete}. Never waits for more than the 16-bit
- * length announces, and not even for that once the type is known to be wrong. Throws {@link ProtocolError} when the peer must be
- * disconnected. The message's byte strings are views of the reader's bytes.
+ * Takes one message off the reader, whose offset stays where it was on {@link Incomplete}. Never waits for more than
+ * the 16-bit length announces, and not even for that once the type is known to be wrong. Throws {@link ProtocolError}
+ * when the peer must be disconnected. The message's byte strings are views of the reader's bytes.
  */
 export function decodeMessage(reader: ByteReader): Message {
   const start = reader.offset;
@@ -185,55 +181,55 @@ function encodeBody(message: Message, out: ByteWriter): number | undefined {
     case "SETUP":
       encodeSetupOptions(message.options, out);
       if (out.version === 18) return SETUP_ID;
-      return message.sender && (message.sender === "client" ? CLIENT_SETUP : SERVER_SETUP);
+      return message.sender && (message.sender === "client" ? 0x20 : 0x21);
     case "REQUEST_UPDATE":
-      return encodeRequestUpdate(message, out), 0x2;
+      return (encodeRequestUpdate(message, out), 0x2);
     case "SUBSCRIBE":
-      return encodeSubscribe(message, out), 0x3;
+      return (encodeSubscribe(message, out), 0x3);
     case "SUBSCRIBE_OK":
-      return encodeSubscribeOk(message, out), 0x4;
+      return (encodeSubscribeOk(message, out), 0x4);
     case "REQUEST_ERROR":
-      return encodeRequestError(message, out), 0x5;
+      return (encodeRequestError(message, out), 0x5);
     case "PUBLISH_NAMESPACE":
-      return encodePublishNamespace(message, out), 0x6;
+      return (encodePublishNamespace(message, out), 0x6);
     case "REQUEST_OK":
-      return encodeRequestOk(message, out), 0x7;
+      return (encodeRequestOk(message, out), 0x7);
     case "NAMESPACE":
-      return encodeNamespaceAdded(message, out), 0x8;
+      return (encodeNamespaceAdded(message, out), 0x8);
     case "PUBLISH_NAMESPACE_DONE":
-      return encodePublishNamespaceDone(message, out), only(16, 0x9);
+      return (encodePublishNamespaceDone(message, out), only(16, 0x9));
     case "UNSUBSCRIBE":
-      return encodeUnsubscribe(message, out), only(16, 0xa);
+      return (encodeUnsubscribe(message, out), only(16, 0xa));
     case "PUBLISH_DONE":
-      return encodePublishDone(message, out), 0xb;
+      return (encodePublishDone(message, out), 0xb);
     case "PUBLISH_NAMESPACE_CANCEL":
-      return encodePublishNamespaceCancel(message, out), only(16, 0xc);
+      return (encodePublishNamespaceCancel(message, out), only(16, 0xc));
     case "TRACK_STATUS":
-      return encodeTrackStatus(message, out), 0xd;
+      return (encodeTrackStatus(message, out), 0xd);
     case "NAMESPACE_DONE":
-      return encodeNamespaceRemoved(message, out), 0xe;
+      return (encodeNamespaceRemoved(message, out), 0xe);
     case "PUBLISH_BLOCKED":
-      return encodePublishBlocked(message, out), only(18, 0xf);
+      return (encodePublishBlocked(message, out), only(18, 0xf));
     case "GOAWAY":
-      return encodeGoAway(message, out), 0x10;
+      return (encodeGoAway(message, out), 0x10);
     case "MAX_REQUEST_ID":
-      return encodeMaxRequestId(message, out), only(16, 0x15);
+      return (encodeMaxRequestId(message, out), only(16, 0x15));
     case "FETCH":
-      return encodeFetch(message, out), 0x16;
+      return (encodeFetch(message, out), 0x16);
     case "FETCH_CANCEL":
-      return encodeFetchCancel(message, out), only(16, 0x17);
+      return (encodeFetchCancel(message, out), only(16, 0x17));
     case "FETCH_OK":
-      return encodeFetchOk(message, out), 0x18;
+      return (encodeFetchOk(message, out), 0x18);
     case "REQUESTS_BLOCKED":
-      return encodeRequestsBlocked(message, out), only(16, 0x1a);
+      return (encodeRequestsBlocked(message, out), only(16, 0x1a));
     case "PUBLISH":
-      return encodePublish(message, out), 0x1d;
+      return (encodePublish(message, out), 0x1d);
     case "PUBLISH_OK":
-      return encodePublishOk(message, out), 0x1e;
+      return (encodePublishOk(message, out), 0x1e);
     case "SUBSCRIBE_NAMESPACE":
-      return encodeSubscribeNamespace(message, out), out.version === 18 ? 0x50 : 0x11;
+      return (encodeSubscribeNamespace(message, out), out.version === 18 ? 0x50 : 0x11);
     case "SUBSCRIBE_TRACKS":
-      return encodeSubscribeTracks(message, out), only(18, 0x51);
+      return (encodeSubscribeTracks(message, out), only(18, 0x51));
     case "BARE_CANCEL":
       return undefined;
   }

@@ -11,6 +11,10 @@ export interface NamespaceAdded {
   readonly suffix: Namespace;
 }
 
-export const decodeNamespaceAdded = (reader: ByteReader): NamespaceAdded => ({ type: "NAMESPACE", suffix: decodeNamespacePart(reader) });
+export const decodeNamespaceAdded = (reader: ByteReader): NamespaceAdded => ({
+  type: "NAMESPACE",
+  suffix: decodeNamespacePart(reader),
+});
 
-export const encodeNamespaceAdded = (message: NamespaceAdded, out: ByteWriter): void => encodeNamespacePart(message.suffix, out);
+export const encodeNamespaceAdded = (message: NamespaceAdded, out: ByteWriter): void =>
+  encodeNamespacePart(message.suffix, out);

@@ -11,6 +11,10 @@ export interface NamespaceRemoved {
   readonly suffix: Namespace;
 }
 
-export const decodeNamespaceRemoved = (reader: ByteReader): NamespaceRemoved => ({ type: "NAMESPACE_DONE", suffix: decodeNamespacePart(reader) });
+export const decodeNamespaceRemoved = (reader: ByteReader): NamespaceRemoved => ({
+  type: "NAMESPACE_DONE",
+  suffix: decodeNamespacePart(reader),
+});
 
-export const encodeNamespaceRemoved = (message: NamespaceRemoved, out: ByteWriter): void => encodeNamespacePart(message.suffix, out);
+export const encodeNamespaceRemoved = (message: NamespaceRemoved, out: ByteWriter): void =>
+  encodeNamespacePart(message.suffix, out);

@@ -9,6 +9,10 @@ export interface PublishNamespaceDone {
   readonly requestId: bigint;
 }
 
-export const decodePublishNamespaceDone = (reader: ByteReader): PublishNamespaceDone => ({ type: "PUBLISH_NAMESPACE_DONE", requestId: reader.varint() });
+export const decodePublishNamespaceDone = (reader: ByteReader): PublishNamespaceDone => ({
+  type: "PUBLISH_NAMESPACE_DONE",
+  requestId: reader.varint(),
+});
 
-export const encodePublishNamespaceDone = (message: PublishNamespaceDone, out: ByteWriter): void => out.varint(message.requestId);
+export const encodePublishNamespaceDone = (message: PublishNamespaceDone, out: ByteWriter): void =>
+  out.varint(message.requestId);

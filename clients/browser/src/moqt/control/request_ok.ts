@@ -32,8 +32,8 @@ export interface RequestOk {
 export type Answered = RequestKind | "REQUEST_UPDATE";
 
 /**
- * PROTOCOL_VIOLATION for properties anywhere but in the answer to TRACK_STATUS, and in draft-18 for parameters that do not
- * belong to the answer.
+ * PROTOCOL_VIOLATION for properties anywhere but in the answer to TRACK_STATUS, and in draft-18 for parameters that do
+ * not belong to the answer.
  */
 export function validateRequestOk(message: RequestOk, answered: Answered, version: Version): void {
   const isStatus = answered === "TRACK_STATUS";

@@ -9,6 +9,10 @@ export interface RequestsBlocked {
   readonly maxRequestId: bigint;
 }
 
-export const decodeRequestsBlocked = (reader: ByteReader): RequestsBlocked => ({ type: "REQUESTS_BLOCKED", maxRequestId: reader.varint() });
+export const decodeRequestsBlocked = (reader: ByteReader): RequestsBlocked => ({
+  type: "REQUESTS_BLOCKED",
+  maxRequestId: reader.varint(),
+});
 
-export const encodeRequestsBlocked = (message: RequestsBlocked, out: ByteWriter): void => out.varint(message.maxRequestId);
+export const encodeRequestsBlocked = (message: RequestsBlocked, out: ByteWriter): void =>
+  out.varint(message.maxRequestId);

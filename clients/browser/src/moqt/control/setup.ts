@@ -10,6 +10,9 @@ import type { Token } from "../token.ts";
 import { decodeToken, encodeToken } from "../token.ts";
 import type { Version } from "../version.ts";
 
+/** Draft-18's message, which is also the type of its stream. */
+export const SETUP_ID = 0x2f00;
+
 const PATH = 0x01n;
 const MAX_REQUEST_ID = 0x02n;
 const AUTHORIZATION_TOKEN = 0x03n;
@@ -61,7 +64,8 @@ function accept(options: SetupOptions, pair: Pair, version: Version): void {
   const { type, value } = pair;
   const text = type === MOQT_IMPLEMENTATION && typeof value !== "bigint" ? textOf(value) : undefined;
   if (typeof value === "bigint") {
-    if (type === MAX_REQUEST_ID && version === 16) return void (options.maxRequestId = once(options.maxRequestId, value));
+    if (type === MAX_REQUEST_ID && version === 16)
+      return void (options.maxRequestId = once(options.maxRequestId, value));
     if (type === MAX_AUTH_TOKEN_CACHE_SIZE) {
       return void (options.maxAuthTokenCacheSize = once(options.maxAuthTokenCacheSize, value));
     }
@@ -111,25 +115,37 @@ export function encodeSetupOptions(options: SetupOptions, out: ByteWriter): void
 }
 
 /**
- * Checks what only the receiver knows: who sent it, and over which transport. INVALID_PATH or INVALID_AUTHORITY where they may
- * not be, MALFORMED_PATH or MALFORMED_AUTHORITY for bad syntax, PROTOCOL_VIOLATION for the other side's message or a token
- * alias that cannot exist.
+ * Checks what only the receiver knows: who sent it, and over which transport. INVALID_PATH or INVALID_AUTHORITY where
+ * they may not be, MALFORMED_PATH or MALFORMED_AUTHORITY for bad syntax, PROTOCOL_VIOLATION for the other side's
+ * message or a token alias that cannot exist.
  */
 export function validateSetup({ sender, options }: Setup, from: Side, webtransport: boolean): void {
   if (sender !== undefined && sender !== from) throw violation("the other side's setup message");
   const misplaced = from === "server" || webtransport;
-  const check = (part: Uint8Array | undefined, form: RegExp, invalid: number, malformed: number): void => {
+  const check = (
+    part: Uint8Array | undefined,
+    isForm: (text: string) => boolean,
+    invalid: number,
+    malformed: number,
+  ): void => {
     if (part && misplaced) throw new ProtocolError(invalid, "only a client on raw QUIC may send this option");
-    if (part && !form.test(String.fromCharCode(...part))) throw new ProtocolError(malformed, "not a part of a URI");
+    if (part && !isForm(new TextDecoder("latin1").decode(part)))
+      throw new ProtocolError(malformed, "not a part of a URI");
   };
-  check(options.path, PATH_FORM, SessionErrorCode.INVALID_PATH, SessionErrorCode.MALFORMED_PATH);
-  check(options.authority, AUTHORITY_FORM, SessionErrorCode.INVALID_AUTHORITY, SessionErrorCode.MALFORMED_AUTHORITY);
+  check(options.path, isPath, SessionErrorCode.INVALID_PATH, SessionErrorCode.MALFORMED_PATH);
+  check(options.authority, isAuthority, SessionErrorCode.INVALID_AUTHORITY, SessionErrorCode.MALFORMED_AUTHORITY);
   const isAlias = (token: Token): boolean => token.kind === "delete" || token.kind === "use-alias";
   if (from === "client" && options.tokens?.some(isAlias)) throw violation("a client's SETUP uses a token alias");
 }
 
 /** RFC 3986: `path-abempty ["?" query]`. */
 const PATH_FORM = /^(\/([\w\-.~!$&'()*+,;=:@/]|%[\da-fA-F]{2})*)?(\?([\w\-.~!$&'()*+,;=:@/?]|%[\da-fA-F]{2})*)?$/;
+const isPath = (text: string): boolean => PATH_FORM.test(text);
+
+const USER_FORM = /^(([\w\-.~!$&'()*+,;=:@]|%[\da-fA-F]{2})*@)?$/;
+const HOST_FORM = /^(\[([\w\-.~!$&'()*+,;=:]|%[\da-fA-F]{2})+\]|([\w\-.~!$&'()*+,;=]|%[\da-fA-F]{2})+)(:\d*)?$/;
 /** `[userinfo "@"] host [":" port]`, with a host that is not empty. */
-const AUTHORITY_FORM =
-  /^(([\w\-.~!$&'()*+,;=:@]|%[\da-fA-F]{2})*@)?(\[([\w\-.~!$&'()*+,;=:]|%[\da-fA-F]{2})+\]|([\w\-.~!$&'()*+,;=]|%[\da-fA-F]{2})+)(:\d*)?$/;
+function isAuthority(text: string): boolean {
+  const host = text.lastIndexOf("@") + 1;
+  return USER_FORM.test(text.slice(0, host)) && HOST_FORM.test(text.slice(host));
+}

@@ -9,6 +9,9 @@ export interface Unsubscribe {
   readonly requestId: bigint;
 }
 
-export const decodeUnsubscribe = (reader: ByteReader): Unsubscribe => ({ type: "UNSUBSCRIBE", requestId: reader.varint() });
+export const decodeUnsubscribe = (reader: ByteReader): Unsubscribe => ({
+  type: "UNSUBSCRIBE",
+  requestId: reader.varint(),
+});
 
 export const encodeUnsubscribe = (message: Unsubscribe, out: ByteWriter): void => out.varint(message.requestId);

@@ -3,7 +3,13 @@
 import { ByteReader, ByteWriter, EncodeError, hex, violation, within } from "../codec.ts";
 import { Properties } from "../property.ts";
 import type { Version } from "../version.ts";
-import { type ObjectStatus, decodeObjectStatus, decodeProperties, encodeProperties, objectStatusToWire } from "./object.ts";
+import {
+  type ObjectStatus,
+  decodeObjectStatus,
+  decodeProperties,
+  encodeProperties,
+  objectStatusToWire,
+} from "./object.ts";
 
 const PROPERTIES = 0x01;
 const END_OF_GROUP = 0x02;
@@ -57,7 +63,16 @@ function decodeAfterType(kind: number, reader: ByteReader): Datagram {
   if (status !== "normal" && hasProperties) throw violation("properties on an object that is not Normal");
   if (isStatus && reader.remaining > 0) throw violation("a payload after an object status");
   const payload = isStatus ? undefined : reader.rest();
-  return { trackAlias, group, objectId, priority, properties, endOfGroup: (kind & END_OF_GROUP) !== 0, payload, status };
+  return {
+    trackAlias,
+    group,
+    objectId,
+    priority,
+    properties,
+    endOfGroup: (kind & END_OF_GROUP) !== 0,
+    payload,
+    status,
+  };
 }
 
 /** The shortest type this datagram can have. */

@@ -45,7 +45,10 @@ export type FetchItem =
         /** The `now` of the push that completed it. */
         readonly receivedAt: number;
       })
-  /** Nothing more is sent up to and including `location`; `known`: the objects do not exist, else their state is unknown. */
+  /**
+   * Nothing more is sent up to and including `location`; `known`: the objects do not exist, else their state is
+   * unknown.
+   */
   | EndOfRange;
 
 export interface EndOfRange {
@@ -177,9 +180,9 @@ export class FetchDecoder {
   }
 
   /**
-   * PROTOCOL_VIOLATION when the stream ends inside a record (11.4), also in one that was not taken. Some peers write a status
-   * after an empty object, or a length after a range; at the very end of the stream that is told apart from a new record and
-   * let pass.
+   * PROTOCOL_VIOLATION when the stream ends inside a record (11.4), also in one that was not taken. Some peers write a
+   * status after an empty object, or a length after a range; at the very end of the stream that is told apart from a
+   * new record and let pass.
    */
   finish(): void {
     const { carry } = this.input;
@@ -199,8 +202,8 @@ export class FetchEncoder {
   }
 
   /**
-   * Appends an object's header in its shortest form; the payload follows as it is. Throws {@link EncodeError} when groups run
-   * against the order or objects do not ascend; nothing is written then, and the encoder can go on.
+   * Appends an object's header in its shortest form; the payload follows as it is. Throws {@link EncodeError} when
+   * groups run against the order or objects do not ascend; nothing is written then, and the encoder can go on.
    */
   object(header: FetchObjectHeader, out: ByteWriter): void {
     this.objectAs(this.shortestFlags(header), header, out);
@@ -242,13 +245,16 @@ export class FetchEncoder {
     const relative = prior.version === 18 ? prior.location : undefined;
     const { group, object } = header.location;
     const step = relative && (prior.order === "ascending" ? group - relative.group : relative.group - group) - 1n;
-    const groupField = has(GROUP) ? step ?? group : undefined;
+    const groupField = has(GROUP) ? (step ?? group) : undefined;
     const objectField = has(OBJECT) ? (relative && !has(GROUP) ? object - relative.object : object) : undefined;
     const explicit = isExplicit(flags) && header.subgroup !== undefined;
     const subgroup = explicit
       ? header.subgroup
-      : has(DATAGRAM) ? undefined : impliedSubgroup(prior, flags & SUBGROUP_MODE);
-    const resolved = (groupField ?? 0n) < 0n || (objectField ?? 0n) < 0n ? undefined : resolve(prior, groupField, objectField);
+      : has(DATAGRAM)
+        ? undefined
+        : impliedSubgroup(prior, flags & SUBGROUP_MODE);
+    const resolved =
+      (groupField ?? 0n) < 0n || (objectField ?? 0n) < 0n ? undefined : resolve(prior, groupField, objectField);
     if (
       flags > OBJECT_FLAGS ||
       !resolved ||
@@ -268,7 +274,10 @@ export class FetchEncoder {
     out.varint(header.payloadLen);
   }
 
-  /** Appends the end of a range: nothing up to and including `location` exists (`known`), or it is not known whether it does. */
+  /**
+   * Appends the end of a range: nothing up to and including `location` exists (`known`), or it is not known whether it
+   * does.
+   */
   endOfRange(location: Location, known: boolean, out: ByteWriter): void {
     out.varint(known ? END_OF_NON_EXISTENT_RANGE : END_OF_UNKNOWN_RANGE);
     out.varint(location.group);

@@ -1,4 +1,5 @@
-// Bytes of a data stream as they arrive, cut into headers and payloads. A payload that came in one piece stays a view of it.
+// Bytes of a data stream as they arrive, cut into headers and payloads. A payload that came in one piece stays a view
+// of it.
 
 import { ByteReader, EMPTY_BYTES, Incomplete, violation } from "../codec.ts";
 import { CARRY_STEP_BYTES, OBJECT_BYTES, OBJECT_HEADER_BYTES } from "../limit.ts";

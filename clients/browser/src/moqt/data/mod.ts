@@ -2,7 +2,7 @@
 
 import type { ByteReader, ByteWriter } from "../codec.ts";
 import { Incomplete, hex, violation } from "../codec.ts";
-import { SETUP_ID } from "../control/mod.ts";
+import { SETUP_ID } from "../control/setup.ts";
 import { type SubgroupHeader, decodeSubgroupAfterType, isSubgroupType } from "./subgroup.ts";
 
 export { type Datagram, decodeDatagram, encodeDatagram } from "./datagram.ts";

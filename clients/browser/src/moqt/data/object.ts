@@ -9,7 +9,13 @@ import { maxVarint } from "../varint.ts";
 /** What an object means (11.2.1.1): "end-of-group" and "end-of-track" say that there is none here or after. */
 export type ObjectStatus = "normal" | "end-of-group" | "end-of-track";
 
-const STATUSES: readonly (ObjectStatus | undefined)[] = ["normal", undefined, undefined, "end-of-group", "end-of-track"];
+const STATUSES: readonly (ObjectStatus | undefined)[] = [
+  "normal",
+  undefined,
+  undefined,
+  "end-of-group",
+  "end-of-track",
+];
 
 export const objectStatusToWire = (status: ObjectStatus): number => STATUSES.indexOf(status);
 
@@ -55,8 +61,8 @@ export const encodeProperties = (properties: Properties, out: ByteWriter): void 
   out.prefixed(propertiesTo(properties, out.version));
 
 /**
- * Appends the header of the object after `previous` (undefined for the first of the stream); `hasProperties` is the stream
- * header's. The payload follows as it is.
+ * Appends the header of the object after `previous` (undefined for the first of the stream); `hasProperties` is the
+ * stream header's. The payload follows as it is.
  */
 export function encodeObjectHeader(
   previous: bigint | undefined,
@@ -64,7 +70,8 @@ export function encodeObjectHeader(
   hasProperties: boolean,
   out: ByteWriter,
 ): void {
-  if (!properties.isEmpty && (!hasProperties || status !== "normal")) throw new EncodeError("properties on this object");
+  if (!properties.isEmpty && (!hasProperties || status !== "normal"))
+    throw new EncodeError("properties on this object");
   if (payloadLen > 0n && status !== "normal") throw new EncodeError("a payload on an object that is not Normal");
   if (previous !== undefined && objectId <= previous) throw new EncodeError("object ids that do not ascend");
   out.varint(previous === undefined ? objectId : objectId - previous - 1n);

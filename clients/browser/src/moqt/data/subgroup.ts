@@ -94,8 +94,8 @@ export interface DecodedObject {
 /**
  * Reads the objects of a subgroup stream from the bytes after its header.
  *
- * `push` what was read, then call `next` until it returns undefined, and `finish` at FIN. What is pushed belongs to the decoder
- * and its objects. After a {@link ProtocolError} the session must be closed and the decoder is of no more use.
+ * `push` what was read, then call `next` until it returns undefined, and `finish` at FIN. What is pushed belongs to the
+ * decoder and its objects. After a {@link ProtocolError} the session must be closed and the decoder is of no more use.
  */
 export class SubgroupDecoder {
   private readonly input: Input;
