@@ -253,6 +253,23 @@ async fn streams_of_unknown_sessions_and_kinds_do_no_harm() {
     drop(session);
 }
 
+#[tokio::test]
+async fn streams_that_say_nothing_are_left_alone() {
+    let visit = visit(Some(app())).await;
+    // Opened with the one after them, as browsers open their QPACK streams, and not written to.
+    let silent =
+        [within(visit.connection.open_uni()).await.unwrap(), within(visit.connection.open_uni()).await.unwrap()];
+    let mut grease = within(visit.connection.open_uni()).await.unwrap();
+    within(grease.write_all(&varints(&[0x21, 0]))).await.unwrap();
+    let (_connect, _answers) = open_session(&visit.connection).await;
+    let session = session(visit.outcome).await;
+    tokio::time::sleep(transport::limit::STREAM_HEADER_TIMEOUT + Duration::from_millis(500)).await;
+    for stream in &silent {
+        assert!(tokio::time::timeout(Duration::ZERO, stream.stopped()).await.is_err(), "a silent stream was stopped");
+    }
+    drop(session);
+}
+
 async fn assert_fatal(uni: bool, bytes: Vec<u8>, code: u64) {
     let visit = visit(Some(app())).await;
     let mut send = if uni {

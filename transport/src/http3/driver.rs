@@ -145,7 +145,9 @@ impl Intake {
 
     async fn take_uni(&self, recv: quinn::RecvStream) -> Result<(), Http3Error> {
         let mut reader = FrameReader::new(QuicRecvStream::with_drop_code(recv, STREAM_CREATION_ERROR));
-        let Some(kind) = in_time(reader.stream_type()).await? else { return Ok(()) };
+        // As long as it takes: browsers open their QPACK streams with the others and may never write to them, and a stopped one ends
+        // their connection.
+        let Some(kind) = ignore_stream_end(reader.stream_type().await)? else { return Ok(()) };
         match kind {
             CONTROL_STREAM if self.control_seen.swap(true, Ordering::Relaxed) => {
                 Err(Http3Error::UnexpectedFrame("second control stream"))
