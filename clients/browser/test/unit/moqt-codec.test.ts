@@ -29,7 +29,15 @@ import {
 } from "../../src/moqt/error_code.ts";
 import { HopDelay } from "../../src/moqt/hop_delay.ts";
 import { OBJECT_BYTES, OBJECT_HEADER_BYTES } from "../../src/moqt/limit.ts";
-import { NameError, formatName, fullTrackName, isPrefixOf, namespaceFromText, parseName } from "../../src/moqt/name.ts";
+import {
+  NameError,
+  decodeNamespace,
+  formatName,
+  fullTrackName,
+  isPrefixOf,
+  namespaceFromText,
+  parseName,
+} from "../../src/moqt/name.ts";
 import { Properties } from "../../src/moqt/property.ts";
 import type { Side } from "../../src/moqt/request.ts";
 import { maxVarint, varintSize } from "../../src/moqt/varint.ts";
@@ -254,6 +262,8 @@ test("an encoder of a FETCH refuses what runs against its order, and goes on", (
   assert.throws(() => encoder.object(object(4n, 0n), out), EncodeError);
   assert.throws(() => encoder.object(object(5n, 2n), out), EncodeError);
   assert.equal(out.length, length);
+  assert.throws(() => encoder.objectAs(0x0f, { ...object(6n, 0n), subgroup: undefined }, out), EncodeError);
+  assert.equal(out.length, length);
   encoder.object(object(5n, 4n), out);
   const decoder = new FetchDecoder(18, "ascending");
   decoder.push(out.finish(), 0);
@@ -365,6 +375,17 @@ test("names have one text form", () => {
   assert.ok(!isPrefixOf(namespaceFromText(["liv"]), name.namespace));
   assert.throws(() => namespaceFromText(["x".repeat(4097)]), NameError);
   assert.throws(() => namespaceFromText([""]), NameError);
+});
+
+test("the fields of a namespace are bounded together", () => {
+  const read = (second: number): unknown => {
+    const out = new ByteWriter(18);
+    out.varint(2);
+    for (const length of [4000, second]) out.prefixed(new Uint8Array(length));
+    return decodeNamespace(new ByteReader(out.finish(), 18));
+  };
+  assert.ok(read(96));
+  assert.throws(() => read(97), ProtocolError);
 });
 
 test("versions have one name each", () => {

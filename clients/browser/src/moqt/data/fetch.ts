@@ -102,7 +102,7 @@ function impliedSubgroup(prior: Prior, mode: number): bigint | undefined {
   if (mode === 0) return 0n;
   if (mode === SUBGROUP_PRIOR || prior.subgroup === undefined) return prior.subgroup;
   const next = prior.subgroup + 1n;
-  return mode === SUBGROUP_NEXT && next <= maxVarint(prior.version) ? next : undefined;
+  return next <= maxVarint(prior.version) ? next : undefined;
 }
 
 const isExplicit = (flags: number): boolean =>
@@ -260,6 +260,7 @@ export class FetchEncoder {
       !resolved ||
       compareLocations(resolved, header.location) !== 0 ||
       subgroup !== header.subgroup ||
+      has(DATAGRAM) !== (subgroup === undefined) ||
       (!has(PRIORITY) && prior.priority !== header.priority) ||
       (!has(PROPERTIES) && !header.properties.isEmpty)
     ) {
