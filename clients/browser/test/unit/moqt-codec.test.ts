@@ -262,7 +262,10 @@ test("an encoder of a FETCH refuses what runs against its order, and goes on", (
   assert.throws(() => encoder.object(object(4n, 0n), out), EncodeError);
   assert.throws(() => encoder.object(object(5n, 2n), out), EncodeError);
   assert.equal(out.length, length);
-  assert.throws(() => encoder.objectAs(0x0f, { ...object(6n, 0n), subgroup: undefined }, out), EncodeError);
+  const other = new FetchEncoder(18, "ascending");
+  const datagram = { ...object(6n, 0n), subgroup: undefined };
+  other.object({ ...datagram, location: { group: 5n, object: 0n } }, new ByteWriter(18));
+  assert.throws(() => other.objectAs(0x0f, datagram, out), EncodeError, "an explicit subgroup for a datagram");
   assert.equal(out.length, length);
   encoder.object(object(5n, 4n), out);
   const decoder = new FetchDecoder(18, "ascending");
