@@ -343,6 +343,7 @@ impl FetchEncoder {
         if flags > OBJECT_FLAGS
             || self.prior.resolve(group, object) != Some(header.location)
             || subgroup != header.subgroup
+            || (explicit && subgroup.is_none())
             || priority != Some(header.priority)
             || (!has(PROPERTIES) && !header.properties.is_empty())
         {
@@ -376,5 +377,28 @@ impl FetchEncoder {
         self.prior.location = Some(location);
         self.after_range = true;
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn flags_that_announce_a_subgroup_need_one() {
+        let mut encoder = FetchEncoder::new(Version::Draft18, GroupOrder::Ascending);
+        let datagram = |object| FetchObjectHeader {
+            location: Location { group: 1, object },
+            subgroup: None,
+            priority: 7,
+            properties: Properties::EMPTY,
+            payload_len: 1,
+        };
+        let mut out = BytesMut::new();
+        encoder.object(&datagram(0), &mut out).unwrap();
+        let written = out.len();
+        let flags = SUBGROUP_EXPLICIT | OBJECT | PRIORITY;
+        assert!(encoder.object_as(flags, &datagram(1), &mut out).is_err());
+        assert_eq!(out.len(), written);
     }
 }
