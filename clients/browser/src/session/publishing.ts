@@ -179,13 +179,19 @@ export class Publication {
     this.closed = this.#follow(session);
   }
 
-  /** Opens a subgroup. Rejects when the peer allows no more streams. */
-  async openSubgroup(header: { group: bigint; subgroup: bigint; priority: number; endOfGroup: boolean }): Promise<SubgroupOutput> {
+  /** Opens a subgroup; `firstObject` = the stream begins with the subgroup's first. Rejects when the peer allows no more streams. */
+  async openSubgroup(header: {
+    group: bigint;
+    subgroup: bigint;
+    priority: number;
+    endOfGroup: boolean;
+    firstObject?: boolean;
+  }): Promise<SubgroupOutput> {
     const { carrier, version } = this.#publisher;
     const output = new Output(await carrier.createUnidirectionalStream());
     this.#streams += 1n;
-    const { group, subgroup, priority, endOfGroup } = header;
-    const flags = { kind: "subgroup" as const, hasProperties: true, endOfGroup, firstObject: true };
+    const { group, subgroup, priority, endOfGroup, firstObject = true } = header;
+    const flags = { kind: "subgroup" as const, hasProperties: true, endOfGroup, firstObject };
     const full = { ...flags, trackAlias: this.#alias, group, subgroup: subgroup === 0n ? ("zero" as const) : subgroup, priority };
     const stream = new SubgroupOutput(output, version);
     this.#open.add(stream);
