@@ -139,7 +139,7 @@ export class Publisher {
   async #open(options: PublishOptions, broadcast: Broadcast, signal: AbortSignal): Promise<Session> {
     const { server, namespace, token, certificateHashes: given, httpBase } = options;
     const url = new URL(`/${namespace.map(encodeURIComponent).join("/")}`, server);
-    if (token !== "") url.searchParams.set("token", token);
+    if (token !== "") url.search = `?token=${encodeURIComponent(token)}`;
     // A server that was started again may have another certificate.
     const certificateHashes = given.length > 0 ? given : await fetchHashes(httpBase);
     const session = await connect({ url: url.href, certificateHashes, token, signal });
