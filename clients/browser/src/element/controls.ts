@@ -1,21 +1,21 @@
 // The controls over the picture, and the keys that do the same.
 
-import { LATENCIES } from "./address.ts";
 import { iconButton, make, nameButton, setIcon } from "./dom.ts";
 import { latencyName } from "./format.ts";
 import * as icons from "./icons.ts";
-import { hasPictureInPicture } from "./mirror.ts";
+import { canMirror } from "./mirror.ts";
 
 /** What the controls show and do. */
 export interface Controlled {
-  readonly isPlaying: boolean;
+  readonly paused: boolean;
   /** Not heard now, for whatever reason. */
   readonly isSilent: boolean;
   volume: number;
-  latency: number;
+  get latency(): number;
+  set latency(latency: number | "live");
   rendition: string;
   /** The chart is open. */
-  readonly showsStats: boolean;
+  readonly stats: boolean;
   readonly isFullscreen: boolean;
   togglePlay(): void;
   toggleSound(): void;
@@ -24,6 +24,8 @@ export interface Controlled {
   togglePictureInPicture(): void;
 }
 
+/** Target latencies that the menu offers, ms; 0 = as live as possible. */
+const LATENCIES: readonly number[] = [0, 500, 1000, 2000, 5000];
 const VOLUME_STEP = 0.1;
 
 export class Controls {
@@ -32,7 +34,7 @@ export class Controls {
   readonly #play: HTMLButtonElement;
   readonly #sound: HTMLButtonElement;
   readonly #volume = make("input", { type: "range", min: "0", max: "100", "aria-label": "Volume", part: "volume" });
-  readonly #latency = make("select", { part: "select", "aria-label": "Target latency", title: "Target latency (left, right)" });
+  readonly #latency = make("select", { part: "select", "aria-label": "Target latency", title: "Target latency (< >)" });
   readonly #rendition = make("select", { part: "select", "aria-label": "Rendition", title: "Rendition", hidden: true });
   readonly #stats: HTMLButtonElement;
   readonly #full: HTMLButtonElement;
@@ -45,24 +47,23 @@ export class Controls {
     this.#full = iconButton("Full screen", icons.FULL, () => target.toggleFullscreen(), "f");
     this.#full.hidden = !document.fullscreenEnabled;
     const small = iconButton("Picture in picture", icons.PICTURE, () => target.togglePictureInPicture(), "p");
-    small.hidden = !hasPictureInPicture();
+    small.hidden = !canMirror();
     this.#volume.addEventListener("input", () => (target.volume = this.#volume.valueAsNumber / 100));
     this.#latency.addEventListener("change", () => (target.latency = Number(this.#latency.value)));
     this.#rendition.addEventListener("change", () => (target.rendition = this.#rendition.value));
     const space = make("span", { class: "space" });
     this.element = make("div", { part: "controls", class: "controls", role: "group", "aria-label": "Player controls" },
       this.#play, this.#sound, this.#volume, space, this.#latency, this.#rendition, this.#stats, small, this.#full);
-    this.update();
   }
 
   update(): void {
     const target = this.#target;
-    setIcon(this.#play, target.isPlaying ? icons.PAUSE : icons.PLAY);
-    nameButton(this.#play, target.isPlaying ? "Pause" : "Play", "k");
+    setIcon(this.#play, target.paused ? icons.PLAY : icons.PAUSE);
+    nameButton(this.#play, target.paused ? "Play" : "Pause", "k");
     setIcon(this.#sound, target.isSilent ? icons.MUTED : icons.SOUND);
     nameButton(this.#sound, target.isSilent ? "Unmute" : "Mute", "m");
     this.#volume.value = String(target.isSilent ? 0 : Math.round(target.volume * 100));
-    this.#stats.setAttribute("aria-pressed", String(target.showsStats));
+    this.#stats.setAttribute("aria-pressed", String(target.stats));
     setIcon(this.#full, target.isFullscreen ? icons.SMALL : icons.FULL);
     nameButton(this.#full, target.isFullscreen ? "Leave full screen" : "Full screen", "f");
     const latencies = [...new Set([...LATENCIES, target.latency])].sort((a, b) => a - b);
@@ -87,14 +88,14 @@ export class Controls {
       m: () => player.toggleSound(),
       s: () => player.toggleStats(),
       f: () => player.toggleFullscreen(),
-      p: () => hasPictureInPicture() && player.togglePictureInPicture(),
+      p: () => canMirror() && player.togglePictureInPicture(),
     };
     if (!isButton && !isMenu) keys[" "] = () => player.togglePlay();
     if (!isMenu) {
       keys["ArrowUp"] = () => (player.volume = Math.min(1, player.volume + VOLUME_STEP));
       keys["ArrowDown"] = () => (player.volume = Math.max(0, player.volume - VOLUME_STEP));
-      keys["ArrowRight"] = () => this.#stepLatency(1);
-      keys["ArrowLeft"] = () => this.#stepLatency(-1);
+      keys[">"] = () => this.#stepLatency(1);
+      keys["<"] = () => this.#stepLatency(-1);
     }
     const action = keys[key.length === 1 ? key.toLowerCase() : key];
     action?.();

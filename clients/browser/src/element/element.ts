@@ -1,126 +1,203 @@
-// <efir-player>: attributes, methods and events of the player, its worker and what belongs to the page.
+// <efir-player>: attributes, methods and events around the worker that plays.
 
 import workerSource from "../player/worker.ts?bundle";
-import type { Command, Notice, PlayOptions } from "../player/protocol.ts";
+import type { Command, Notice, PlayerState, PlayerStats, PlayOptions } from "../player/protocol.ts";
 import { type Address, parseAddress, parseHashes, parseLatency, parseTransport, parseVolume } from "./address.ts";
+import { type Controlled, Controls } from "./controls.ts";
 import { make } from "./dom.ts";
-import { HASHES_EVERY_MS } from "./limit.ts";
-import { canMirror, Mirror } from "./mirror.ts";
+import { bitrate } from "./format.ts";
+import { CONTROLS_LINGER_MS, HASHES_EVERY_MS } from "./limit.ts";
+import { Mirror } from "./mirror.ts";
+import { Overlay } from "./overlay.ts";
+import { StatsPanel } from "./panel.ts";
+import css from "./player.css?bundle";
 import { findServer } from "./server.ts";
 import { Sight } from "./sight.ts";
 import { Sound } from "./sound.ts";
-import { STYLE } from "./style.ts";
-import { Ui } from "./ui.ts";
-import { emptyView, type StateCode, type View } from "./view.ts";
+import { obstacle, sourceNote, type StateNotice, wordsFor } from "./words.ts";
 
-/** Attributes that say what to play: a change begins anew. */
-const WHAT = ["src", "token", "http", "transport", "certificate-hash"];
-const HOW = ["latency", "rendition", "muted", "volume", "stats", "controls"];
+
+const IDLE: StateNotice = { type: "state", state: "idle", message: "", code: "" };
+/** Changes of these mean another broadcast, or another way to it. */
+const RESTARTING = new Set(["src", "token", "transport", "http", "certificate-hash"]);
+
+/** States in which nothing is done for a picture. */
+const RESTING: readonly PlayerState[] = ["idle", "paused", "ended", "failed"];
 
 let workerUrl = "";
 
-export class EfirPlayer extends HTMLElement {
-  static readonly observedAttributes = [...WHAT, ...HOW];
+export class EfirPlayer extends HTMLElement implements Controlled {
+  static readonly observedAttributes = [
+    ...RESTARTING, "latency", "muted", "volume", "controls", "rendition", "stats", "poster",
+  ];
 
-  readonly #view: View = emptyView();
-  readonly #ui: Ui;
-  #canvas = freshCanvas();
+  readonly #stage = make("div", { part: "stage", class: "stage", tabindex: "0", role: "region", "aria-label": "Live video" });
+  readonly #root = make("div", { class: "root" }, this.#stage);
+  readonly #panel = new StatsPanel();
+  readonly #overlay = new Overlay(() => this.play(), () => this.toggleSound());
+  readonly #controls = new Controls(this);
+  readonly #sound: Sound;
+  #canvas: HTMLCanvasElement | undefined;
   #worker: Worker | undefined;
-  #sound: Sound | undefined;
-  #sight: Sight | undefined;
   #mirror: Mirror | undefined;
+  #state: StateNotice = IDLE;
+  #stats: PlayerStats | undefined;
+  #renditions: [name: string, label: string][] = [];
+  #activeRendition = "";
+  #hasAudio = false;
+  /** Of the picture, as CSS has it. */
+  #shape = "";
+  #address: Address | undefined;
   #options: PlayOptions | undefined;
-  /** Counts starts, so that what a start waited for is dropped when another came. */
-  #turn = 0;
-  #isWanted = false;
-  #isRestarting = false;
-  /** Between connectedCallback and disconnectedCallback. */
-  #isAttached = false;
   #hashesAt = 0;
+  /** Counts starts: what an older one still waits for is void. */
+  #turn = 0;
+  #hasStarted = false;
+  #isStartDue = false;
+  #reconnectsBefore = 0;
+  #sight: Sight | undefined;
+  #lingering: ReturnType<typeof setTimeout> | undefined;
+  readonly #screenChanged = (): void => this.#controls.update();
 
   constructor() {
     super();
-    const root = this.attachShadow({ mode: "open", delegatesFocus: true });
-    this.#ui = new Ui(this.#canvas, {
-      toggle: () => (this.paused ? this.play() : this.pause()),
-      play: () => this.play(),
-      toggleMute: () => this.#toggleMute(),
-      setVolume: (volume) => {
-        this.volume = volume;
-        this.muted = volume === 0;
-      },
-      setLatency: (milliseconds) => (this.latency = milliseconds),
-      setRendition: (name) => (this.rendition = name),
-      toggleStats: () => (this.stats = !this.stats),
-      toggleMirror: () => void this.#toggleMirror().catch((error: unknown) => this.#tellError("unsupported", String(error))),
-      toggleFullscreen: () => void this.#toggleFullscreen().catch(() => undefined),
+    const sheet = new CSSStyleSheet();
+    sheet.replaceSync(css);
+    const shadow = this.attachShadow({ mode: "open", delegatesFocus: true });
+    shadow.adoptedStyleSheets = [sheet];
+    shadow.append(this.#root);
+    this.#stage.append(...this.#overlay.elements);
+    this.#sound = new Sound({
+      opened: (port, sampleRate, outputLatency) => this.#send({ type: "audio-port", port, sampleRate, outputLatency }, [port]),
+      gone: () => this.#send({ type: "audio-gone" }),
+      changed: () => this.#soundChanged(),
     });
-    root.append(make("style", {}, STYLE), ...this.#ui.elements);
-    this.addEventListener("keydown", (event) => this.#ui.key(event));
-    this.addEventListener("fullscreenchange", () => this.#update({ isFullscreen: this.matches(":fullscreen") }));
+    this.#stage.addEventListener("keydown", (event) => this.#key(event));
+    for (const type of ["pointermove", "pointerdown", "focusin"]) this.#stage.addEventListener(type, () => this.#stir());
+    this.#stage.addEventListener("pointerleave", () => this.#stage.classList.toggle("idle", this.state === "playing"));
+    this.#stage.addEventListener("dblclick", ({ target }) => target === this.#canvas && this.toggleFullscreen());
   }
 
   connectedCallback(): void {
-    this.#isAttached = true;
-    this.#view.canMirror = canMirror();
-    this.#readHow();
-    if (this.#isWanted || this.hasAttribute("autoplay")) this.play();
-    else this.#showAddress();
+    document.addEventListener("fullscreenchange", this.#screenChanged);
+    this.#showControls();
+    this.#showStats();
+    if (this.#worker !== undefined) return;
+    this.#say(IDLE);
+    if (this.autoplay) this.#startSoon();
   }
 
   disconnectedCallback(): void {
-    this.#isAttached = false;
-    this.#end();
+    document.removeEventListener("fullscreenchange", this.#screenChanged);
+    // Moved to another place of the document: it is back before the next task, and plays on.
+    queueMicrotask(() => this.isConnected || this.#end());
   }
 
   attributeChangedCallback(name: string, before: string | null, after: string | null): void {
-    if (before === after || !this.#isAttached) return;
-    if (!WHAT.includes(name)) {
-      this.#readHow();
-      if (name === "latency") this.#post({ type: "latency", milliseconds: this.latency });
-      if (name === "rendition") this.#post({ type: "rendition", name: this.rendition });
-      return;
+    if (before === after) return;
+    if (RESTARTING.has(name)) return this.#hasStarted || (this.isConnected && this.autoplay) ? this.#startSoon() : undefined;
+    switch (name) {
+      case "latency":
+        this.#send({ type: "latency", milliseconds: this.latency });
+        break;
+      case "rendition":
+        this.#send({ type: "rendition", name: this.rendition });
+        this.#showRenditions();
+        break;
+      case "muted":
+      case "volume":
+        this.#soundChanged();
+        this.#tell("volumechange", { muted: this.muted, volume: this.volume });
+        break;
+      case "poster":
+        this.#stage.style.backgroundImage = after === null ? "" : `url(${JSON.stringify(new URL(after, document.baseURI).href)})`;
+        break;
+      case "controls":
+        this.#showControls();
+        break;
+      case "stats":
+        this.#showStats();
     }
-    if (this.#isRestarting) return;
-    // Several attributes change together.
-    this.#isRestarting = true;
-    queueMicrotask(() => {
-      this.#isRestarting = false;
-      if (!this.#isAttached) return;
-      if (this.#isWanted || this.hasAttribute("autoplay")) void this.#start();
-      else this.#showAddress();
-    });
+    this.#controls.update();
   }
 
-  /** Begins, goes on after a pause, or tries again after a failure. */
+  get src(): string { return this.getAttribute("src") ?? ""; }
+  set src(src: string) { this.setAttribute("src", src); }
+  /** ms; 0 = as live as possible. */
+  get latency(): number { return parseLatency(this.getAttribute("latency")); }
+  set latency(latency: number | "live") { this.setAttribute("latency", latency === 0 ? "live" : String(latency)); }
+  get autoplay(): boolean { return this.hasAttribute("autoplay"); }
+  set autoplay(isAutomatic: boolean) { this.toggleAttribute("autoplay", isAutomatic); }
+  get controls(): boolean { return this.hasAttribute("controls"); }
+  set controls(isShown: boolean) { this.toggleAttribute("controls", isShown); }
+  /** The chart is open. */
+  get stats(): boolean { return this.hasAttribute("stats"); }
+  set stats(isShown: boolean) { this.toggleAttribute("stats", isShown); }
+  get muted(): boolean { return this.hasAttribute("muted"); }
+  set muted(isMuted: boolean) { this.toggleAttribute("muted", isMuted); }
+  /** 0…1 */
+  get volume(): number { return parseVolume(this.getAttribute("volume")); }
+  set volume(volume: number) { this.setAttribute("volume", String(Math.round(parseVolume(String(volume)) * 100) / 100)); }
+  /** By name; empty = chosen automatically. */
+  get rendition(): string { return this.getAttribute("rendition") ?? ""; }
+  set rendition(name: string) {
+    if (name === "") this.removeAttribute("rendition");
+    else this.setAttribute("rendition", name);
+  }
+  get state(): PlayerState { return this.#state.state; }
+  /** Of the last second. */
+  get lastStats(): PlayerStats | undefined { return this.#stats; }
+  get paused(): boolean { return RESTING.includes(this.state); }
+  get isSilent(): boolean { return this.muted || this.volume === 0 || (this.#hasAudio && !this.#sound.isRunning); }
+  get isFullscreen(): boolean { return document.fullscreenElement === this; }
+
+  /** Plays, goes on live after a pause, tries again after a failure. */
   play(): void {
-    this.#isWanted = true;
-    if (!this.#isAttached) return;
-    if (this.#view.state === "paused") {
-      this.#post({ type: "resume" });
-      this.#apply();
-    } else if (this.#worker === undefined || this.#view.state === "failed" || this.#view.state === "idle") {
-      void this.#start();
+    if (this.state === "paused") this.#send({ type: "resume" });
+    else if (this.paused || !this.#hasStarted) this.#startSoon();
+  }
+
+  pause(): void {
+    this.#send({ type: "pause" });
+  }
+
+  togglePlay(): void {
+    if (!this.paused) this.pause();
+    else this.play();
+  }
+
+  toggleSound(): void {
+    if (this.isSilent) {
+      if (this.volume === 0) this.volume = 1;
+      this.muted = false;
+    } else {
+      this.muted = true;
     }
   }
 
-  /** The picture stands and nothing more is fetched; going on is live again. */
-  pause(): void {
-    this.#isWanted = false;
-    this.#post({ type: "pause" });
+  toggleStats(): void {
+    this.stats = !this.stats;
   }
 
-  /** Opens the picture in a window of its own; needs a gesture, and a browser that can. */
+  toggleFullscreen(): void {
+    const change = this.isFullscreen ? document.exitFullscreen() : this.requestFullscreen();
+    change.catch(() => this.#overlay.note("The browser refused full screen."));
+  }
+
+  togglePictureInPicture(): void {
+    if (this.#mirror !== undefined) this.#closeMirror();
+    else this.requestPictureInPicture().catch(() => this.#overlay.note("The browser refused picture-in-picture."));
+  }
+
+  /** Rejects where the browser has none, or refuses. */
   async requestPictureInPicture(): Promise<PictureInPictureWindow> {
     this.#closeMirror();
     const mirror = new Mirror();
     this.#mirror = mirror;
-    this.#post({ type: "mirror", on: true });
+    this.#send({ type: "mirror", on: true });
     try {
-      const opened = await mirror.open(this.#ui.frame, () => this.#closeMirror());
-      if (this.#sight !== undefined) this.#sight.isElsewhere = true;
-      this.#sight?.refresh();
-      this.#update({ isMirrored: true });
+      const opened = await mirror.open(this.#root, () => this.#closeMirror());
+      this.#sight?.setElsewhere(true);
       return opened;
     } catch (error) {
       this.#closeMirror();
@@ -128,284 +205,221 @@ export class EfirPlayer extends HTMLElement {
     }
   }
 
-  get src(): string {
-    return this.getAttribute("src") ?? "";
-  }
-  set src(value: string) {
-    this.setAttribute("src", value);
-  }
-  /** True unless the player plays or tries to. */
-  get paused(): boolean {
-    return !["connecting", "waiting", "playing"].includes(this.#view.state);
-  }
-  get muted(): boolean {
-    return this.hasAttribute("muted");
-  }
-  set muted(value: boolean) {
-    this.toggleAttribute("muted", value);
-  }
-  /** 0…1. */
-  get volume(): number {
-    return parseVolume(this.getAttribute("volume"));
-  }
-  set volume(value: number) {
-    this.setAttribute("volume", String(Math.min(1, Math.max(0, Math.round(value * 100) / 100))));
-  }
-  /** Target latency in ms; 0 = as live as possible. */
-  get latency(): number {
-    return parseLatency(this.getAttribute("latency"));
-  }
-  set latency(value: number | "live") {
-    this.setAttribute("latency", value === 0 ? "live" : String(value));
-  }
-  /** Name of a rendition; empty = chosen automatically. */
-  get rendition(): string {
-    return this.getAttribute("rendition") ?? "";
-  }
-  set rendition(value: string) {
-    if (value === "") this.removeAttribute("rendition");
-    else this.setAttribute("rendition", value);
-  }
-  get autoplay(): boolean {
-    return this.hasAttribute("autoplay");
-  }
-  set autoplay(value: boolean) {
-    this.toggleAttribute("autoplay", value);
-  }
-  get controls(): boolean {
-    return this.hasAttribute("controls");
-  }
-  set controls(value: boolean) {
-    this.toggleAttribute("controls", value);
-  }
-  get stats(): boolean {
-    return this.hasAttribute("stats");
-  }
-  set stats(value: boolean) {
-    this.toggleAttribute("stats", value);
+  #closeMirror(): void {
+    if (this.#mirror === undefined) return;
+    this.#send({ type: "mirror", on: false });
+    this.#mirror.close();
+    this.#mirror = undefined;
+    this.#sight?.setElsewhere(false);
   }
 
-  /** Connects to what the attributes name. */
+  /** Once, however many attributes change in one go. */
+  #startSoon(): void {
+    if (this.#isStartDue) return;
+    this.#isStartDue = true;
+    queueMicrotask(() => {
+      this.#isStartDue = false;
+      if (this.isConnected && this.src !== "") void this.#start();
+    });
+  }
+
   async #start(): Promise<void> {
     const turn = ++this.#turn;
-    const address = this.#showAddress();
-    if (address === undefined) return;
-    this.#isWanted = true;
-    if (typeof VideoDecoder === "undefined") {
-      return this.#setState("failed", "It has no WebCodecs, or this page did not come over https://", "unsupported");
+    this.#hasStarted = true;
+    this.#reconnectsBefore = 0;
+    this.#panel.clear();
+    const missing = obstacle({ isSecure: isSecureContext, hasWebCodecs: "VideoDecoder" in globalThis });
+    if (missing !== undefined) return this.#takeState(missing);
+    try {
+      this.#address = parseAddress(this.src, this.getAttribute("token"));
+    } catch (error) {
+      const message = error instanceof Error ? error.message : String(error);
+      return this.#takeState({ type: "state", state: "failed", message, code: "" });
     }
-    this.#setState("connecting", `Connecting to ${address.server}`, "");
-    const options = await this.#resolve(address);
-    if (turn !== this.#turn || !this.#isAttached) return;
+    this.#stage.setAttribute("aria-label", `Live video ${this.#address.namespace.join("/")}`);
+    this.#takeState({ type: "state", state: "connecting", message: `Connecting to ${this.#address.server}`, code: "" });
+    const options = await this.#resolve(this.#address);
+    if (turn === this.#turn && this.isConnected) this.#launch(options);
+  }
+
+  /** What the worker is told; certificate hashes are given ones, or those that the server says it has. */
+  async #resolve(address: Address): Promise<PlayOptions> {
+    const given = this.getAttribute("certificate-hash");
+    const http = this.getAttribute("http") ?? "";
+    this.#hashesAt = performance.now();
+    const found = given !== null
+      ? { httpBase: http, hashes: parseHashes(given) }
+      : await findServer(address.server, http, import.meta.url);
+    const transport = parseTransport(this.getAttribute("transport"));
+    const { latency, rendition } = this;
+    return { ...address, certificateHashes: found.hashes, httpBase: found.httpBase, transport, latency, rendition, audio: true };
+  }
+
+  #launch(options: PlayOptions): void {
     this.#options = options;
-    this.#update({ hasPicture: false, renditions: [], hasAudio: false, rendition: "", source: undefined, stats: undefined });
-    if (this.#worker === undefined) this.#begin(options);
-    else this.#post({ type: "start", options });
-    this.#apply();
-  }
-
-  /** The first start: worker, canvas, and what watches the page. */
-  #begin(options: PlayOptions): void {
+    if (this.#worker !== undefined) return this.#send({ type: "start", options });
     workerUrl ||= URL.createObjectURL(new Blob([workerSource], { type: "text/javascript" }));
-    const worker = new Worker(workerUrl, { name: "efir-player" });
-    this.#worker = worker;
-    worker.addEventListener("message", ({ data }: MessageEvent<Notice>) => this.#receive(data));
-    worker.addEventListener("error", ({ message }) => this.#setState("failed", `The player stopped working: ${message}`, ""));
+    this.#worker = new Worker(workerUrl, { name: "efir-player" });
+    this.#worker.addEventListener("message", ({ data }: MessageEvent<Notice>) => this.#take(data));
+    this.#worker.addEventListener("error", ({ message }) => {
+      this.#takeState({ type: "state", state: "failed", message: `The player's worker stopped: ${message || "it was not loaded"}`, code: "" });
+    });
+    this.#canvas = make("canvas", { part: "picture", class: "picture", width: "1", height: "1", "aria-hidden": "true" });
+    this.#stage.prepend(this.#canvas);
     const canvas = this.#canvas.transferControlToOffscreen();
-    worker.postMessage({ type: "start", options, canvas } satisfies Command, [canvas]);
-    this.#sight = new Sight(this.#ui.frame, {
-      size: (width, height) => this.#post({ type: "size", width, height }),
-      visible: (visible) => this.#post({ type: "visible", visible }),
+    this.#send({ type: "start", options, canvas }, [canvas]);
+    this.#sight = new Sight(this.#stage, {
+      size: (width, height) => this.#send({ type: "size", width, height }),
+      visible: (visible) => this.#send({ type: "visible", visible }),
     });
-    this.#sound = new Sound({
-      opened: (port, sampleRate, outputLatency) => {
-        worker.postMessage({ type: "audio-port", port, sampleRate, outputLatency } satisfies Command, [port]);
-        this.#apply();
-      },
-      gone: () => this.#post({ type: "audio-gone" }),
-      changed: () => this.#apply(),
-    });
+    this.#soundChanged();
   }
 
-  /** Stops everything; the canvas is used up. */
+  /** For good, or until the element is put into a document again. */
   #end(): void {
     this.#turn += 1;
+    this.#sound.stop();
     this.#closeMirror();
-    this.#post({ type: "stop" });
-    this.#worker?.terminate();
-    this.#worker = undefined;
-    this.#sound?.stop();
-    this.#sound = undefined;
     this.#sight?.close();
     this.#sight = undefined;
-    this.#canvas = freshCanvas();
-    this.#ui.replaceCanvas(this.#canvas);
-    this.#update({ hasPicture: false, stats: undefined });
-    this.#setState("idle", "", "");
+    this.#worker?.terminate();
+    this.#worker = undefined;
+    this.#canvas?.remove();
+    this.#canvas = undefined;
+    this.#stats = undefined;
+    this.#hasStarted = false;
+    this.#hasAudio = false;
+    this.#takeState(IDLE);
   }
 
-  async #resolve(address: Address): Promise<PlayOptions> {
-    const given = parseHashes(this.getAttribute("certificate-hash"));
-    const http = this.getAttribute("http") ?? "";
-    const found = given.length > 0 ? { httpBase: http, hashes: given } : await findServer(address.server, http, import.meta.url);
-    this.#hashesAt = performance.now();
-    return {
-      ...address,
-      certificateHashes: found.hashes,
-      httpBase: found.httpBase,
-      transport: parseTransport(this.getAttribute("transport")),
-      latency: this.latency,
-      rendition: this.rendition,
-      audio: true,
-    };
+  #send(command: Command, transfer: Transferable[] = []): void {
+    this.#worker?.postMessage(command, transfer);
   }
 
-  /** The server may have another certificate than when the player began. */
-  async #renewHashes(): Promise<void> {
-    const turn = this.#turn;
-    const old = this.#options;
-    const address = this.#address();
-    if (old === undefined || address === undefined || this.hasAttribute("certificate-hash")) return;
-    if (performance.now() - this.#hashesAt < HASHES_EVERY_MS) return;
-    const fresh = await this.#resolve(address);
-    const isSame = fresh.certificateHashes.join() === old.certificateHashes.join();
-    if (turn !== this.#turn || isSame || fresh.certificateHashes.length === 0) return;
-    this.#options = fresh;
-    this.#post({ type: "start", options: fresh });
-    this.#apply();
-  }
-
-  #receive(notice: Notice): void {
+  #take(notice: Notice): void {
     switch (notice.type) {
       case "state":
         if (notice.state === "connecting" && notice.code !== "") void this.#renewHashes();
-        return this.#setState(notice.state, notice.message, notice.code);
-      case "source":
-        this.#update({ source: notice.kind, sourceReason: notice.reason });
-        return this.#tell("sourcechange", { kind: notice.kind, protocol: notice.protocol, reason: notice.reason });
-      case "catalog": {
-        const renditions = notice.tracks.filter(({ kind }) => kind === "video");
-        this.#update({ renditions, hasAudio: notice.tracks.some(({ kind }) => kind === "audio") });
-        this.#apply();
-        return this.#tell("catalog", { dialect: notice.dialect, tracks: notice.tracks });
+        return this.#takeState(notice);
+      case "source": {
+        const { kind, protocol, reason } = notice;
+        this.#overlay.note(sourceNote(kind, reason));
+        return this.#tell("sourcechange", { kind, protocol, reason });
       }
-      case "rendition":
-        this.#update({ rendition: notice.name });
-        return this.#tell("renditionchange", { name: notice.name, automatic: notice.automatic });
+      case "catalog": {
+        const { dialect, tracks } = notice;
+        this.#renditions = tracks.filter(({ kind }) => kind === "video").map((track) => [track.name, labelOf(track)]);
+        this.#hasAudio = tracks.some(({ kind }) => kind === "audio");
+        this.#showRenditions();
+        this.#soundChanged();
+        return this.#tell("catalog", { dialect, tracks });
+      }
+      case "rendition": {
+        const { name, automatic } = notice;
+        this.#activeRendition = name;
+        this.#showRenditions();
+        return this.#tell("renditionchange", { name, automatic });
+      }
       case "painted": {
-        if (!this.#view.hasPicture) this.#update({ hasPicture: true });
         const { timestamp, group, width, height } = notice;
+        const shape = `${width} / ${height}`;
+        if (this.#shape !== shape) this.#stage.style.aspectRatio = this.#shape = shape;
         return this.#tell("painted", { timestamp, group, width, height });
       }
       case "frame":
-        if (this.#mirror === undefined) notice.frame.close();
-        else this.#mirror.write(notice.frame);
-        return;
+        return this.#mirror === undefined ? notice.frame.close() : this.#mirror.write(notice.frame);
       case "audio":
         return;
       case "stats":
-        this.#update({ stats: notice.stats });
-        this.#tell("stats", notice.stats);
+        return this.#takeStats(notice.stats);
     }
   }
 
-  #setState(state: View["state"], message: string, code: StateCode): void {
-    const { state: oldState, message: oldMessage } = this.#view;
-    if (state === oldState && message === oldMessage) return;
-    this.#update({ state, message, code });
+  #takeStats(stats: PlayerStats): void {
+    this.#stats = { ...stats, reconnects: stats.reconnects + this.#reconnectsBefore };
+    this.#panel.take(this.#stats);
+    if (this.state === "playing") this.#overlay.live(this.#stats);
+    this.#tell("stats", this.#stats);
+  }
+
+  #takeState(notice: StateNotice): void {
+    const { state, message, code } = notice;
+    if (state === this.#state.state && message === this.#state.message && code === this.#state.code) return;
+    this.#state = notice;
+    this.#say(notice);
     this.#tell("statechange", { state, message, code });
-    if (state === "failed") this.#tellError(code, message);
+    if (state === "failed") this.#tell("error", { message, code });
   }
 
-  /** The address, or words on the picture why there is none. */
-  #showAddress(): Address | undefined {
-    const address = this.#address();
-    this.#view.name = address?.namespace.join("/") ?? "";
-    this.#ui.show(this.#view);
-    return address;
+  #say(notice: StateNotice): void {
+    this.#overlay.say(wordsFor(notice, this.#address?.namespace.join("/") ?? ""));
+    if (notice.state !== "playing") this.#overlay.live(undefined);
+    this.#controls.update();
+    this.#soundChanged();
+    this.#stir();
   }
 
-  #address(): Address | undefined {
-    if (this.src === "") return undefined;
-    try {
-      return parseAddress(this.src, this.getAttribute("token"));
-    } catch (error) {
-      this.#setState("failed", error instanceof Error ? error.message : String(error), "");
-      return undefined;
+  /** While the worker cannot connect: a server that was started anew, or runs for weeks, has another certificate. */
+  async #renewHashes(): Promise<void> {
+    const [turn, address, old] = [this.#turn, this.#address, this.#options];
+    if (address === undefined || old === undefined || this.hasAttribute("certificate-hash")) return;
+    if (performance.now() - this.#hashesAt < HASHES_EVERY_MS) return;
+    const options = await this.#resolve(address);
+    const isKnown = options.certificateHashes.every((hash) => old.certificateHashes.includes(hash));
+    if (isKnown || turn !== this.#turn || this.state !== "connecting") return;
+    this.#reconnectsBefore = (this.#stats?.reconnects ?? 0) + 1;
+    this.#launch(options);
+  }
+
+  #tell(name: string, detail: object): void {
+    this.dispatchEvent(new CustomEvent(name, { detail, composed: true }));
+  }
+
+  #key(event: KeyboardEvent): void {
+    if (event.ctrlKey || event.metaKey || event.altKey || !this.#controls.element.isConnected) return;
+    if (this.#controls.key(event)) event.preventDefault();
+    this.#stir();
+  }
+
+  /** The controls come, and go when nothing moves. */
+  #stir(): void {
+    clearTimeout(this.#lingering);
+    this.#stage.classList.remove("idle");
+    if (this.state !== "playing") return;
+    this.#lingering = setTimeout(() => this.#stage.classList.toggle("idle", this.state === "playing"), CONTROLS_LINGER_MS);
+  }
+
+  #soundChanged(): void {
+    const volume = this.muted ? 0 : this.volume;
+    this.#sound.volume = volume;
+    const isWanted = volume > 0 && this.#hasAudio && this.#worker !== undefined;
+    if (isWanted) void this.#sound.start();
+    this.#send({ type: "audible", audible: isWanted && this.#sound.isRunning });
+    this.#overlay.offerSound(isWanted && this.#sound.isBlocked && this.state === "playing");
+    this.#controls.update();
+  }
+
+  #showControls(): void {
+    if (this.controls) this.#stage.append(this.#controls.element);
+    else this.#controls.element.remove();
+  }
+
+  #showStats(): void {
+    if (this.stats) {
+      this.#root.append(this.#panel.element);
+      this.#panel.show();
+    } else {
+      this.#panel.element.remove();
     }
   }
 
-  /** Attributes that take effect at once. */
-  #readHow(): void {
-    this.#update({
-      isMuted: this.muted,
-      volume: this.volume,
-      latency: this.latency,
-      wantedRendition: this.rendition,
-      hasStats: this.stats,
-      hasControls: this.controls,
-    });
-    this.#apply();
-  }
-
-  /** Sound as it should be now. */
-  #apply(): void {
-    const { isMuted, volume, hasAudio, state } = this.#view;
-    const level = isMuted || state === "idle" || state === "failed" ? 0 : volume;
-    const sound = this.#sound;
-    if (sound !== undefined) sound.volume = level;
-    const isSoundWanted = level > 0 && hasAudio;
-    if (isSoundWanted) void sound?.start();
-    this.#update({ isSoundBlocked: isSoundWanted && sound?.isBlocked === true, soundObstacle: sound?.obstacle ?? "" });
-    this.#post({ type: "audible", audible: isSoundWanted && sound?.isRunning === true });
-  }
-
-  #toggleMute(): void {
-    // The gesture that came here lets the sound begin.
-    if (this.#view.isSoundBlocked) return;
-    this.muted = !this.muted;
-    if (!this.muted && this.volume === 0) this.volume = 1;
-  }
-
-  async #toggleMirror(): Promise<void> {
-    if (this.#mirror === undefined) await this.requestPictureInPicture();
-    else this.#closeMirror();
-  }
-
-  #closeMirror(): void {
-    const mirror = this.#mirror;
-    if (mirror === undefined) return;
-    this.#mirror = undefined;
-    this.#post({ type: "mirror", on: false });
-    mirror.close();
-    if (this.#sight !== undefined) this.#sight.isElsewhere = false;
-    this.#sight?.refresh();
-    this.#update({ isMirrored: false });
-  }
-
-  async #toggleFullscreen(): Promise<void> {
-    if (this.matches(":fullscreen")) await document.exitFullscreen();
-    else await this.requestFullscreen();
-  }
-
-  #update(change: Partial<View>): void {
-    Object.assign(this.#view, change);
-    this.#ui.show(this.#view);
-  }
-
-  #post(command: Command): void {
-    this.#worker?.postMessage(command);
-  }
-
-  #tellError(code: string, message: string): void {
-    this.#tell("error", { code, message });
-  }
-
-  #tell(type: string, detail: unknown): void {
-    this.dispatchEvent(new CustomEvent(type, { detail, composed: true }));
+  #showRenditions(): void {
+    this.#controls.setRenditions(this.#renditions, this.#activeRendition);
   }
 }
 
-function freshCanvas(): HTMLCanvasElement {
-  return make("canvas", { part: "video", width: "1", height: "1" });
+function labelOf(track: { name: string; label?: string; height?: number; bitrate?: number }): string {
+  if (track.label !== undefined) return track.label;
+  const parts = [track.height === undefined ? "" : `${track.height}p`, track.bitrate === undefined ? "" : bitrate(track.bitrate)];
+  return parts.filter((part) => part !== "").join(" · ") || track.name;
 }

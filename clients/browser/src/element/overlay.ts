@@ -3,7 +3,7 @@
 import type { PlayerStats } from "../player/protocol.ts";
 import { make } from "./dom.ts";
 import { duration, uncertainty } from "./format.ts";
-import { NOTICE_MS } from "./limit.ts";
+import { NOTE_MS } from "./limit.ts";
 import type { Words } from "./words.ts";
 
 export class Overlay {
@@ -39,7 +39,7 @@ export class Overlay {
     clearTimeout(this.#timer);
     this.#notice.textContent = text;
     this.#notice.hidden = text === "";
-    this.#timer = setTimeout(() => (this.#notice.hidden = true), NOTICE_MS);
+    this.#timer = setTimeout(() => (this.#notice.hidden = true), NOTE_MS);
   }
 
   offerSound(isOffered: boolean): void {

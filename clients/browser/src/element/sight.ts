@@ -15,6 +15,7 @@ export class Sight {
   readonly #intersection: IntersectionObserver;
   readonly #look = (): void => this.#tell();
   #isNear = true;
+  #isElsewhere = false;
   #isVisible: boolean | undefined;
 
   constructor(element: Element, events: SightEvents) {
@@ -33,10 +34,9 @@ export class Sight {
     this.#tell();
   }
 
-  /** Something else shows the picture (picture-in-picture): hidden pages count as seen. */
-  isElsewhere = false;
-
-  refresh(): void {
+  /** Something else shows the picture (picture-in-picture): a hidden page counts as seen. */
+  setElsewhere(isElsewhere: boolean): void {
+    this.#isElsewhere = isElsewhere;
     this.#tell();
   }
 
@@ -47,7 +47,7 @@ export class Sight {
   }
 
   #tell(): void {
-    const isVisible = this.isElsewhere || (this.#isNear && document.visibilityState === "visible");
+    const isVisible = this.#isElsewhere || (this.#isNear && document.visibilityState === "visible");
     if (isVisible === this.#isVisible) return;
     this.#isVisible = isVisible;
     this.#events.visible(isVisible);
