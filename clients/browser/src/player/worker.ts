@@ -1,5 +1,6 @@
 // The player's worker: messages of the element to the player, and back.
 
+import { HttpSource } from "../source/http.ts";
 import { MoqtSource } from "../source/moqt.ts";
 import { sleep, type Ways } from "./connect.ts";
 import { Player } from "./player.ts";
@@ -10,7 +11,7 @@ const scope = self as unknown as { postMessage(message: Notice, transfer: Transf
 const ways: Ways = {
   webtransport: ({ server, path, certificateHashes, token }, signal) =>
     MoqtSource.connect({ url: new URL(path, server).href, certificateHashes, token, signal }),
-  http: undefined,
+  http: (options, signal) => HttpSource.connect(options, signal),
   sleep,
   random: Math.random,
 };

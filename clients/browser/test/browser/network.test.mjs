@@ -77,7 +77,7 @@ live("a slow link costs whole groups and never shows garbage", async (servers, s
   const link = await shaped(relay.udp, { seed: 7 });
   link.delay = 10;
   const page = await browser.embedding(relay.http);
-  const player = await addPlayer(page, { udp: link.port, http: relay.http }, { transport: "webtransport" });
+  const player = await addPlayer(page, { host: "127.0.0.1", udp: link.port, http: relay.http }, { transport: "webtransport" });
   await player.show(30);
   // The clip needs 2.8 Mbit/s.
   link.rate = 1_500_000;
@@ -100,7 +100,7 @@ live("a lossy, long link plays", async (servers, shaped) => {
   link.delay = 30;
   link.loss = 0.01;
   const page = await browser.embedding(relay.http);
-  const player = await addPlayer(page, { udp: link.port, http: relay.http }, { transport: "webtransport", latency: "500" });
+  const player = await addPlayer(page, { host: "127.0.0.1", udp: link.port, http: relay.http }, { transport: "webtransport", latency: "500" });
   await player.show(30);
   const { garbage, back } = judge(await player.show(120));
   assert.deepEqual({ garbage, back }, { garbage: [], back: 0 });
@@ -141,7 +141,7 @@ live("blocked UDP: the same player plays over HTTP, says so, and comes back", as
   const link = await shaped(relay.udp);
   link.blocked = true;
   const page = await browser.embedding(relay.http);
-  const player = await addPlayer(page, { udp: link.port, http: relay.http });
+  const player = await addPlayer(page, { host: "127.0.0.1", udp: link.port, http: relay.http });
   const log = await player.until((log) => log.sources.at(-1)?.kind === "http");
   assert.match(log.sources.at(-1).reason, /UDP|WebTransport/);
   const { garbage, back, inOrder } = judge(await player.show(60));
@@ -158,7 +158,7 @@ live("UDP that is blocked while playing", async (servers, shaped) => {
   const relay = await servers.relay(origin.udp);
   const link = await shaped(relay.udp);
   const page = await browser.embedding(relay.http);
-  const player = await addPlayer(page, { udp: link.port, http: relay.http });
+  const player = await addPlayer(page, { host: "127.0.0.1", udp: link.port, http: relay.http });
   await player.show(30);
   link.blocked = true;
   await player.until((log) => log.sources.at(-1)?.kind === "http", undefined, 60_000);

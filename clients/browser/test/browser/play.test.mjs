@@ -128,7 +128,7 @@ live("the delay of every hop: origin, two relays, three links, this browser", as
   const near = await servers.relay(far.udp);
   const page = await browser.embedding(near.http);
   const player = await addPlayer(page, near, { stats: "" });
-  const { stats } = await player.until((log) => log.stats?.stages?.length >= 10 && log.stats.rtt !== undefined);
+  const { stats } = await player.until((log) => log.stats?.stages?.length >= 10 && log.stats.loss !== undefined);
   assert.deepEqual(
     stats.stages.map(({ stage }) => stage),
     ["origin", "link 1", "relay 1", "link 2", "relay 2", "link 3", "receive", "buffer", "decode", "paint"],

@@ -1,9 +1,9 @@
 // Puts players on a page and waits for what they do.
 
-/** Adds a player to an embedding page; resolves with a handle on it. */
+/** Adds a player to an embedding page; resolves with a handle on it. `server.host` is localhost unless it says otherwise. */
 export async function addPlayer(page, server, attributes = {}) {
   const all = {
-    src: `https://localhost:${server.udp}/live/demo`,
+    src: `https://${server.host ?? "localhost"}:${server.udp}/live/demo`,
     http: `http://localhost:${server.http}`,
     autoplay: "",
     muted: "",

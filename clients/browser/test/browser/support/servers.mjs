@@ -77,11 +77,12 @@ export class Servers {
   /** A relay that pulls from the server on UDP port `upstream` of this machine. */
   async relay(upstream, { udp = 0, http = 0, args = [] } = {}) {
     const from = upstream === undefined ? [] : ["--upstream", `moqt://127.0.0.1:${upstream}`];
-    const listen = ["--listen", `127.0.0.1:${udp}`, "--http-port", String(http)];
+    // Chromium takes `localhost` for ::1 first, and does not try the other address after it.
+    const listen = ["--listen", `127.0.0.1:${udp}`, "--listen", `[::1]:${udp}`, "--http-port", String(http)];
     const child = this.start("efir-relay", [...listen, ...from, ...args]);
     const found = await awaited(child, () => child.log.match(/relay is up.*/)?.[0]);
-    const ports = [...found.matchAll(/127\.0\.0\.1:(\d+)/g)].map((match) => Number(match[1]));
-    return { child, udp: ports[0], http: ports[1] };
+    const port = (name) => Number(found.match(new RegExp(`${name}=\\[127\\.0\\.0\\.1:(\\d+)`))[1]);
+    return { child, udp: port("udp"), http: port("http") };
   }
 
   /** Ends every server, hard after a while. */
