@@ -32,6 +32,11 @@ export class AudioPublisher {
     return this.#isReady;
   }
 
+  /** Described, and its timeline can begin. */
+  get isComplete(): boolean {
+    return this.#isReady && this.#clock.isSettled;
+  }
+
   /** Takes the samples over. */
   samples(data: AudioData): void {
     // They are there when the last of them is captured; the timestamp is that of the first.

@@ -55,9 +55,9 @@ export class Broadcast {
     for (const part of this.#media) part.track.onDemand = () => part.track.viewers === 0 && part.track.clear();
   }
 
-  /** Every track that was asked for can be described. */
+  /** Every track that was asked for can begin. */
   get isComplete(): boolean {
-    return this.#media.every(({ isReady }) => isReady);
+    return this.#media.every(({ isComplete }) => isComplete);
   }
 
   /** Answers what the peer of this session asks. */

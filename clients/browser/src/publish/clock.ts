@@ -11,6 +11,7 @@ export class CaptureClock {
   #previous = Infinity;
   #turnedAt: number | undefined;
   #firstAt: number | undefined;
+  #seenFor = 0;
   #fixed: number | undefined;
   #last = -Infinity;
 
@@ -24,7 +25,12 @@ export class CaptureClock {
       this.#turnedAt = at;
     }
     this.#current = Math.min(this.#current, at - timestamp);
-    if (this.#fixed === undefined && at - this.#firstAt >= SETTLE) this.#fixed = this.#offset;
+    this.#seenFor = at - this.#firstAt;
+  }
+
+  /** Enough was seen to place the source on a timeline beside another. */
+  get isSettled(): boolean {
+    return this.#seenFor >= SETTLE;
   }
 
   get #offset(): number {
@@ -36,9 +42,10 @@ export class CaptureClock {
     return Math.round(timestamp + this.#offset);
   }
 
-  /** Its place on the media timeline, which never goes back and does not follow the wall clock once it is fixed. */
+  /** Its place on the media timeline, which is fixed by the first one and never goes back. */
   media(timestamp: number): number {
-    this.#last = Math.max(this.#last + 1, Math.round(timestamp + (this.#fixed ?? this.#offset)));
+    this.#fixed ??= this.#offset;
+    this.#last = Math.max(this.#last + 1, Math.round(timestamp + this.#fixed));
     return this.#last;
   }
 }

@@ -27,8 +27,8 @@ export const FRAMES_ON_THE_WAY = 2;
 export const AUDIO_STAMP_MS = 250;
 /** Half the window in which the earliest arrival tells how source clock and wall clock are apart, ms. */
 export const CLOCK_WINDOW_MS = 10_000;
-/** The media timeline follows better estimates for this long after the first frame, ms; then it is fixed. */
-export const SETTLE_MS = 1000;
+/** Arrivals are watched for this long, ms, before a source has its place on the timeline: the first ones are often late. */
+export const SETTLE_MS = 500;
 
 /** Bits per second below which no picture is worth sending. */
 export const MIN_VIDEO_BITRATE = 100_000;

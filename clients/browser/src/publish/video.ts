@@ -68,6 +68,11 @@ export class VideoPublisher {
     return this.#isReady;
   }
 
+  /** Described, and its timeline can begin. */
+  get isComplete(): boolean {
+    return this.#isReady && this.#clock.isSettled;
+  }
+
   /** Somebody watches, or the encoder has not yet said how its output is to be decoded. */
   get isWanted(): boolean {
     return !this.#isReady || this.track.viewers > 0;
