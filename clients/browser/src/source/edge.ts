@@ -75,7 +75,7 @@ export const prefixText = (namespace: Namespace): string => namespace.map(pathFi
 function pathField(field: Uint8Array): string {
   return Array.from(field, (byte) => {
     const character = String.fromCharCode(byte);
-    return /[\w.~-]/.test(character) ? character : `%${byte.toString(16).padStart(2, "0")}`;
+    return /[\w.~-]/.test(character) ? character : `%${byte.toString(16).toUpperCase().padStart(2, "0")}`;
   }).join("");
 }
 

@@ -15,6 +15,7 @@ export class ObjectBody {
   readonly #gap: number;
   #head: Uint8Array | undefined = EMPTY_BYTES;
   #isBurst = true;
+  #hasBegun = false;
 
   /** `answered`: ms that the server took to answer, no less than the round trip. */
   constructor(body: ReadableStream<Uint8Array>, answered: number) {
@@ -23,9 +24,9 @@ export class ObjectBody {
   }
 
   /**
-   * Nothing has been waited for yet: what came so far was there when it was asked for. TCP fills its window in steps of a round
-   * trip, so a wait counts from two of them on; on long ways and at high frame rates the burst seems to last longer than it
-   * does, never shorter.
+   * Nothing has been waited for since the first object, for which the server may have had to look: what came so far was there
+   * when it was asked for. TCP fills its window in steps of a round trip, so a wait counts from two of them on; on long ways and
+   * at high frame rates the burst seems to last longer than it does, never shorter.
    */
   get isBurst(): boolean {
     return this.#isBurst;
@@ -35,11 +36,14 @@ export class ObjectBody {
   async next(): Promise<FetchItem | undefined> {
     for (;;) {
       const item = this.#head === undefined ? this.#decoder.next() : undefined;
-      if (item !== undefined) return item;
+      if (item !== undefined) {
+        this.#hasBegun = true;
+        return item;
+      }
       const asked = performance.now();
       const bytes = await this.#read();
       const now = performance.now();
-      if (now - asked > this.#gap) this.#isBurst = false;
+      if (this.#hasBegun && now - asked > this.#gap) this.#isBurst = false;
       if (bytes !== undefined) this.#push(bytes, now);
       else break;
     }

@@ -9,6 +9,7 @@ interface Job {
   objects: number;
   /** Sources that hold their places meanwhile. */
   others: number;
+  token: string;
 }
 
 const text = new TextDecoder();
@@ -23,8 +24,8 @@ async function nextObject(reader: TrackReader) {
 
 const words = (error: unknown): string => (error instanceof SourceError ? `${error.code}: ${error.message}` : String(error));
 
-async function run({ base, objects, others }: Job) {
-  const options = { server: "https://127.0.0.1:1", path: "/", token: "", httpBase: base };
+async function run({ base, objects, others, token }: Job) {
+  const options = { server: "https://127.0.0.1:1", path: "/", token, httpBase: base };
   const held: HttpSource[] = [];
   for (let other = 0; other < others; other += 1) held.push(await HttpSource.connect(options));
   const source = await HttpSource.connect(options);
