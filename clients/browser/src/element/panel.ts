@@ -4,6 +4,7 @@ import type { PlayerStats } from "../player/protocol.ts";
 import { type Column, DelayChart, DelayHistory, stageColour, total } from "./chart.ts";
 import { make } from "./dom.ts";
 import { bitrate, duration, milliseconds, percent, uncertainty } from "./format.ts";
+import { describeStages } from "./stages.ts";
 
 type Tile = [name: string, value: string, note: string];
 
@@ -68,12 +69,14 @@ export class StatsPanel {
     const marked = this.#marked;
     this.#nowHeader.textContent = marked === undefined ? "now" : `−${Math.round((at - marked.at) / 1000)} s`;
     const cells = (...texts: string[]): HTMLElement[] => texts.map((text) => make("td", {}, text));
-    this.#rows.replaceChildren(...stages.map((stage) => {
+    const words = describeStages(stages);
+    this.#rows.replaceChildren(...stages.map((stage, index) => {
       const swatch = make("i", { "aria-hidden": "true" });
       swatch.style.background = stageColour(stage.stage);
       const now = marked === undefined ? stage.now : (marked.delays.get(stage.stage) ?? NaN);
       const numbers = cells(milliseconds(now), milliseconds(stage.p50), milliseconds(stage.p99), uncertainty(stage.uncertainty));
-      return make("tr", {}, make("th", { scope: "row" }, swatch, stage.stage), ...numbers);
+      const { name, meaning } = words[index] ?? { name: stage.stage, meaning: "" };
+      return make("tr", { title: meaning }, make("th", { scope: "row" }, swatch, name), ...numbers);
     }));
     const sum = marked === undefined ? stages.reduce((all, { now }) => all + now, 0) : total(marked);
     const whole = glassToGlass === undefined
@@ -106,17 +109,16 @@ function tilesOf(stats: PlayerStats): Tile[] {
     ["Loss", stats.loss === undefined ? "–" : percent(stats.loss), stats.loss === undefined ? "the relay does not tell" : ""],
     ["Skipped groups", String(stats.skippedGroups), stats.gaps > 0 ? `${stats.gaps} gaps` : ""],
     ["Dropped frames", String(stats.framesDropped), `of ${stats.framesPainted + stats.framesDropped}`],
+    ["Tune-in", stats.tuneIn === undefined ? "–" : duration(stats.tuneIn), "request to first picture"],
+    ["Transport", stats.source === "http" ? "HTTP" : stats.source === "webtransport" ? "WebTransport" : "–", stats.protocol],
+    ["Picture", stats.width > 0 ? `${stats.width} × ${stats.height}` : "–", stats.codec],
   ];
 }
 
 function lineOf(stats: PlayerStats): string {
-  const way = stats.source === "http" ? "HTTP" : stats.source === "webtransport" ? `WebTransport ${stats.protocol}`.trim() : "";
   const parts = [
-    way,
-    stats.width > 0 ? `${stats.width} × ${stats.height}` : "",
-    stats.codec,
-    stats.rendition,
-    stats.tuneIn === undefined ? "" : `tune-in ${duration(stats.tuneIn)}`,
+    stats.rendition === "" ? "" : `rendition ${stats.rendition}`,
+    stats.audioTrack === "" ? "no sound is received" : `sound ${stats.audioTrack}`,
     stats.reconnects > 0 ? `${stats.reconnects} reconnects` : "",
     stats.stalls > 0 ? `${stats.stalls} stalls` : "",
     stats.audioUnderruns > 0 ? `sound missing ${stats.audioUnderruns} times` : "",

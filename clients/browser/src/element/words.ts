@@ -21,6 +21,8 @@ export interface Abilities {
   hasWebCodecs: boolean;
 }
 
+const CHECKLIST = "It is tried again by itself. If that does not help: is the address right and the server running, is its certificate " +
+  "still valid, does this network let UDP through?";
 const SILENT: Words = { title: "", advice: "", tone: "note", action: "" };
 
 export function wordsFor(notice: StateNotice, broadcast: string): Words {
@@ -62,7 +64,7 @@ function connecting({ code, message }: StateNotice): Words {
     case "no-webtransport":
       return { title: "No WebTransport here", advice: message, ...busy };
     default:
-      return { title: "The server cannot be reached", advice: `Trying again by itself. ${message}`, ...busy };
+      return { title: "The server cannot be reached", advice: `${message} ${CHECKLIST}`, ...busy };
   }
 }
 
