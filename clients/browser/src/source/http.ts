@@ -22,6 +22,7 @@ export interface HttpOptions {
   httpBase: string;
 }
 
+const LIST = "/broadcasts";
 const text = new TextDecoder();
 
 /** The edge that these options mean. */
@@ -55,6 +56,12 @@ export class HttpSource implements Source {
     if (signal?.aborted) source.close();
     signal?.throwIfAborted();
     return source;
+  }
+
+  /** What is below, as the browser tells it: `http/1.1`, `h2` or `h3`. */
+  get protocol(): string {
+    const entry = performance.getEntriesByName(`${this.#edge.base}${LIST}`).at(-1);
+    return entry !== undefined && "nextHopProtocol" in entry ? String(entry.nextHopProtocol) : "";
   }
 
   /** `priority` has no effect: each track has its own body, and TCP shares the way. */
@@ -105,7 +112,7 @@ export class HttpSource implements Source {
 
   async #list(prefix: Namespace, signal: AbortSignal | undefined): Promise<Map<string, Namespace>> {
     const query = prefix.length === 0 ? "" : `?prefix=${prefixText(prefix)}`;
-    const body = await (await this.#edge.request(`/broadcasts${query}`, { signal })).text();
+    const body = await (await this.#edge.request(LIST + query, { signal })).text();
     const list = new Map<string, Namespace>();
     for (const namespace of readList(body)) if (isPrefixOf(prefix, namespace)) list.set(namespaceKey(namespace), namespace);
     return list;

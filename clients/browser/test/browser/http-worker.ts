@@ -64,7 +64,7 @@ async function run({ base, objects, others, token }: Job) {
   for (const other of held) other.close();
   const { code } = await source.closed;
   return {
-    ...{ namespace, name, gaps, missing, code, took, objects: ids.length, distinct: new Set(ids).size },
+    ...{ protocol: source.protocol, namespace, name, gaps, missing, code, took, objects: ids.length, distinct: new Set(ids).size },
     ...{ fetched: flags.filter((flag) => flag).length, fetchedFirst: flags.lastIndexOf(true) < flags.indexOf(false) },
     ...{ first: firstAt - asked, resumed: previous !== undefined && (resumed.group > previous.group || resumed.object > previous.object) },
   };

@@ -49,6 +49,7 @@ test("90 pictures over HTTP, in order and from a group's first", async (context)
     const page = await browser.page(browser.blank);
     const { result, error } = await work(page, { objects: 90, others: 1 });
     assert.equal(error, undefined);
+    assert.equal(result.protocol, "http/1.1");
     assert.deepEqual(result.gaps, []);
     assert.deepEqual([result.objects, result.distinct, result.fetchedFirst, result.resumed], [90, 90, true, true]);
     assert.ok(result.fetched > 0 && result.fetched < 90, `${result.fetched} objects were there already`);
@@ -70,6 +71,22 @@ test("a third player on one plain-HTTP server is told so, and has its place when
     assert.equal(result?.objects, 1);
     await next.close();
   });
+});
+
+test("over HTTPS all players share one connection", async () => {
+  // What a certificate that browsers trust would do.
+  const trusting = await Browser.start(["--ignore-certificate-errors"]);
+  try {
+    await trusting.guard("https objects", async () => {
+      const page = await trusting.page(trusting.blank);
+      const { result, error } = await work(page, { base: `https://127.0.0.1:${server.udp}`, objects: 60, others: 8 });
+      assert.equal(error, undefined);
+      assert.match(result.protocol, /^h[23]$/);
+      assert.deepEqual([result.gaps, result.distinct], [[], 60]);
+    });
+  } finally {
+    await trusting.close();
+  }
 });
 
 test("a token goes along from a page of another site, and a wrong one is refused in words", async () => {
