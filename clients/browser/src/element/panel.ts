@@ -29,7 +29,7 @@ export class StatsPanel {
     const head = make("thead", {}, make("tr", {}, make("th", { scope: "col" }, "stage"), this.#nowHeader, ...heads));
     const table = make("table", { part: "table" }, caption, head, this.#rows, this.#sum);
     const delays = make("div", { class: "delays" }, make("div", { class: "plot" }, canvas, this.#empty), table);
-    this.element = make("section", { part: "panel", class: "panel", "aria-label": "Delay and delivery", tabindex: "0" }, this.#tiles, delays, this.#line);
+    this.element = make("section", { part: "panel", class: "panel", "aria-label": "Delay and delivery", tabindex: "0" }, delays, this.#tiles, this.#line);
     canvas.addEventListener("pointermove", (event) => this.#mark(event.offsetX));
     canvas.addEventListener("pointerleave", () => this.#mark(undefined));
     new ResizeObserver(() => this.#draw()).observe(canvas);

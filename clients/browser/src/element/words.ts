@@ -64,7 +64,7 @@ function connecting({ code, message }: StateNotice): Words {
     case "no-webtransport":
       return { title: "No WebTransport here", advice: message, ...busy };
     default:
-      return { title: "The server cannot be reached", advice: `${message} ${CHECKLIST}`, ...busy };
+      return { title: "The server cannot be reached", advice: `${sentence(message)} ${CHECKLIST}`, ...busy };
   }
 }
 
@@ -72,7 +72,7 @@ function failed({ code, message }: StateNotice): Words {
   const error = { tone: "error", action: "Try again" } as const;
   switch (code) {
     case "unauthorized":
-      return { title: "A valid token is needed", advice: `Ask whoever sent you the link for one with ?token=… in it. ${message}`, ...error };
+      return { title: "A valid token is needed", advice: `Ask whoever sent you the link for one with ?token=… in it. ${sentence(message)}`, ...error };
     case "no-webtransport":
       return { title: "No WebTransport here", advice: "Use a current Chrome, Edge or Firefox, or leave transport at auto to play over HTTP.", ...error };
     case "unsupported":
@@ -96,7 +96,12 @@ export function obstacle({ isSecure, hasWebCodecs }: Abilities): StateNotice | u
 /** A word about the way the picture comes; empty for the ordinary one. */
 export function sourceNote(kind: SourceKind, reason: string): string {
   if (kind !== "http" || reason === "asked for") return "";
-  if (/no WebTransport/i.test(reason)) return "Over HTTP because this browser has no WebTransport.";
+  if (/has no WebTransport/i.test(reason)) return "Over HTTP because this browser has no WebTransport.";
   const why = /UDP/.test(reason) ? "UDP seems blocked" : "WebTransport does not connect";
   return `Over HTTP, with more delay, because ${why}. WebTransport is tried again by itself.`;
+}
+
+function sentence(text: string): string {
+  const first = text.charAt(0).toUpperCase() + text.slice(1);
+  return text === "" || /[.!?]$/.test(text) ? first : `${first}.`;
 }
