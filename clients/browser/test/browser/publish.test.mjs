@@ -142,7 +142,6 @@ live("the fake camera and microphone go to a relay, to efir pull, and to a playe
   console.log(`# fake camera: ${sent.width}x${sent.height}, ${sent.fps.toFixed(1)} fps, ${(sent.bitrate / 1e6).toFixed(2)} Mb/s, encode delay ${sent.encodeDelay.toFixed(1)} ms; capture to paint ${JSON.stringify(stats.glassToGlass)}`);
   assert.match(await words(page), /On air/);
   assert.match(await page.locator("efir-publisher").getByLabel("Command that records it").textContent(), /^efir pull https:\/\/127\.0\.0\.1:\d+\/live\/cam --certificate-hash [0-9a-f]{64} -o cam\.mp4$/);
-  await page.screenshot({ path: "/tmp/publisher.png", fullPage: true });
 
   await page.locator("efir-publisher").getByRole("button", { name: "Stop" }).click();
   await until(page, "idle");
