@@ -51,6 +51,17 @@ pub struct FetchRange {
     pub default_priority: u8,
 }
 
+/// How far the answer to a FETCH reaches, for FETCH_OK (draft-18 section 10.13): as far as it was asked for, but not past what
+/// was published. `whole`: the group of the largest location is complete. Then an answer to a request for all of it says so,
+/// which is how a subscriber that came after the group's stream had ended learns of it.
+#[must_use]
+pub fn fetch_end(requested: Location, largest: Location, whole: bool) -> Location {
+    let edge = Location { group: largest.group, object: largest.object.saturating_add(1) };
+    let in_group = requested.group == edge.group;
+    let past_edge = requested.group > edge.group || in_group && (requested.object == 0 && !whole || requested > edge);
+    if past_edge { edge } else { requested }
+}
+
 /// Why a FETCH was not answered to its end. Its stream was reset or is gone.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum FetchFailure {

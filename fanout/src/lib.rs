@@ -27,7 +27,7 @@ mod session;
 mod sink;
 
 pub use budget::{Charge, MemoryBudget, Reclaim};
-pub use fetch::{FetchFailure, FetchRange, GroupAnswer, GroupSource, serve_fetch};
+pub use fetch::{FetchFailure, FetchRange, GroupAnswer, GroupSource, fetch_end, serve_fetch};
 pub use filter::{DeliveryRange, RangeInThePast, resolve_filter};
 pub use limit::{GATHER_CHUNKS, MAX_STREAMS_PER_VIEWER};
 pub use log::{

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex};
 use bytes::Bytes;
 use fanout::{
     FetchFailure, FetchRange, FetchSink, GroupAnswer, GroupSource, LogSettings, MemoryBudget, NoObserver, SinkError,
-    SubgroupMeta, TrackLog, serve_fetch,
+    SubgroupMeta, TrackLog, fetch_end, serve_fetch,
 };
 use moqt::{FetchObjectHeader, GroupOrder, Location, ObjectHeader, StreamErrorCode, Version};
 use tokio::sync::Notify;
@@ -262,4 +262,21 @@ async fn a_cancelled_fetch_stops_waiting() {
     sink.cancel.notify_waiters();
     assert_eq!(done.await.unwrap(), Err(FetchFailure::Sink(SinkError::Stopped)));
     drop(appender);
+}
+
+#[test]
+fn an_answer_reaches_as_far_as_asked_but_not_past_what_was_published() {
+    let at = |group, object| Location { group, object };
+    let largest = at(7, 3);
+    let end = |requested, whole| fetch_end(requested, largest, whole);
+    for whole in [false, true] {
+        for asked in [at(6, 0), at(6, 9), at(7, 2), at(7, 4)] {
+            assert_eq!(end(asked, whole), asked);
+        }
+        for past in [at(7, 5), at(8, 0), at(8, 1)] {
+            assert_eq!(end(past, whole), at(7, 4), "{past:?}");
+        }
+    }
+    assert_eq!(end(at(7, 0), false), at(7, 4), "there may be more of the group");
+    assert_eq!(end(at(7, 0), true), at(7, 0));
 }

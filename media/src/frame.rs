@@ -11,7 +11,7 @@ pub enum TrackKind {
         width: u32,
         /// Coded height in pixels.
         height: u32,
-        /// Pictures per second, when the container says.
+        /// Pictures per second by the container's durations: of the whole file, or of the first fragment.
         framerate: Option<f64>,
     },
     /// Sound.
@@ -46,7 +46,7 @@ pub struct TrackInfo {
     pub description: Bytes,
     /// CMAF initialisation segment (`ftyp` + `moov`) with only this track, under the same track id.
     pub init: Bytes,
-    /// Bits per second, when the container says.
+    /// Bits per second, when the container says (`btrt` or `esds`); never an estimate, which would differ from run to run.
     pub bitrate: Option<u64>,
     /// ISO 639-2 language code, when the container says.
     pub language: Option<String>,

@@ -3,8 +3,8 @@
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use fanout::{
-    FetchRange, GroupAnswer, GroupSource, ServeSettings, SubscriptionSink, TrackLog, is_reserved, resolve_filter,
-    serve_fetch, serve_reserved, serve_subscription,
+    FetchRange, GroupAnswer, GroupSource, ServeSettings, SubscriptionSink, TrackLog, fetch_end, is_reserved,
+    resolve_filter, serve_fetch, serve_reserved, serve_subscription,
 };
 use moqt::{FullTrackName, GroupOrder, Location, Namespace, Parameters, PublishDoneCode, RequestErrorCode, Version};
 use tokio::{task::JoinSet, time::sleep};
@@ -234,15 +234,12 @@ async fn fetch(publications: &Publications, mut request: IncomingFetch) {
         return refuse!(request, Refusal::BEHIND_THE_EDGE);
     }
     metric::fetch();
-    let edge = Location::new(largest.group, largest.object + 1);
-    let end = match request.end {
-        end if end.group > edge.group || (end.group == edge.group && (end.object == 0 || end > edge)) => edge,
-        end => end,
-    };
+    let whole = !track.has_ended() && demand.log().group(largest.group).is_some_and(|group| group.is_complete());
+    let end = fetch_end(request.end, largest, whole);
     let range = FetchRange { start: request.start, end, order: request.order, default_priority: track.priority() };
     let subscriber = request.parameters.subscriber_priority.unwrap_or(DEFAULT_PRIORITY);
     let priority = stream_priority(subscriber, track.priority(), MAX_GROUP_RANK);
-    let final_end = end == edge && track.has_ended();
+    let final_end = track.has_ended() && end == Location::new(largest.group, largest.object + 1);
     match request.accept(final_end, end, track.properties().clone(), priority).await {
         Ok(writer) => {
             let outcome = serve_fetch(&Kept(demand.log()), range, writer, &metric::Sending).await;

@@ -54,6 +54,11 @@ pub(crate) const DRAIN_POLL: Duration = Duration::from_millis(20);
 pub(crate) const HTTP_CHUNKS: usize = 16;
 /// How long an HTTP client may take nothing of a body before it is cut off: what it reads stays in memory for as long.
 pub(crate) const HTTP_STALL: Duration = Duration::from_secs(30);
+/// How long a group that may grow is followed over HTTP while nothing comes of it: longer than frames of one group are apart,
+/// and short for a client that waits for the end of its body.
+pub(crate) const HTTP_GROUP_QUIET: Duration = Duration::from_secs(2);
+/// Payload bytes of a newest group that are looked through for its ETag: catalogs are smaller, groups of video larger.
+pub(crate) const HTTP_TAG_BYTES: u64 = 64 * 1024;
 /// Silence after which an upstream is given up and dialed again: viewers wait for it. Pings go out three times as often.
 pub(crate) const UPSTREAM_IDLE: Duration = Duration::from_secs(3);
 /// How often a session's path is looked at for metrics: rare enough to cost nothing with thousands of sessions.

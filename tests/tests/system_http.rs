@@ -1,8 +1,11 @@
 //! The HTTP edge of a relay.
 
+use std::time::{Duration, Instant};
+
 use tests::system::{Publisher, RunningRelay, Viewer, at, http_get, payload, settings, until};
 
 const TRACK: &str = "live-demo--video0";
+const CATALOG: &str = "live-demo--catalog";
 
 #[tokio::test(flavor = "multi_thread")]
 async fn health_readiness_metrics_and_certificate() {
@@ -58,13 +61,56 @@ async fn groups_are_plain_gets() {
     assert_eq!(latest.headers["cache-control"], "no-cache", "the next group will be the latest");
     // A group that still grows is followed to its end and must not be kept.
     let growing = tokio::spawn(http_get(relay.http, "/tracks/live/demo/video0/4"));
-    let waits = tokio::time::timeout(std::time::Duration::from_millis(100), async { !growing.is_finished() }).await;
+    let waits = tokio::time::timeout(Duration::from_millis(100), async { !growing.is_finished() }).await;
     assert_eq!(waits, Ok(true));
     track.frame(at(4, 3), 70_000);
     track.finish_group();
     let grown = growing.await.unwrap();
     assert_eq!((grown.status, grown.body.len()), (200, 3 * 5000 + 70_000));
     assert_eq!(grown.headers["cache-control"], "no-cache");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_group_that_came_by_joining_fetch_is_known_to_be_whole() {
+    let publisher = Publisher::default();
+    let catalog = publisher.track(CATALOG);
+    // Published once, before any relay: its stream has ended, so only FETCH brings it.
+    catalog.groups([9], 1);
+    catalog.finish_group();
+    let source = publisher.listen().await;
+    let first = RunningRelay::below(&[source.address]).await;
+    let second = RunningRelay::below(&[first.address]).await;
+    for relay in [&second, &first] {
+        let latest = http_get(relay.http, "/tracks/live/demo/catalog/latest").await;
+        assert_eq!((latest.status, latest.body), (200, payload(catalog.name(), at(9, 0), 1000).to_vec()));
+        assert_eq!(latest.headers["cache-control"], "no-cache");
+        let whole = http_get(relay.http, "/tracks/live/demo/catalog/9").await;
+        assert_eq!(whole.headers["cache-control"], "public, max-age=31536000, immutable");
+        assert_eq!(whole.headers["etag"], latest.headers["etag"]);
+        assert_eq!(whole.body.len(), 1000);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_group_that_may_grow_is_a_snapshot_as_latest_and_bounded_by_id() {
+    let publisher = Publisher::default();
+    let catalog = publisher.track(CATALOG);
+    catalog.groups([9], 2);
+    let source = publisher.listen().await;
+    let relay = RunningRelay::below(&[source.address]).await;
+    let start = Instant::now();
+    let latest = async || http_get(relay.http, "/tracks/live/demo/catalog/latest").await;
+    let (before, again) = (latest().await, latest().await);
+    assert_eq!((before.status, before.body.len()), (200, 2000));
+    assert!(start.elapsed() < Duration::from_millis(1500), "{:?}: it waited for more", start.elapsed());
+    assert_eq!(before.headers["cache-control"], "no-cache");
+    assert_eq!(before.headers["etag"], again.headers["etag"]);
+    let followed = http_get(relay.http, "/tracks/live/demo/catalog/9").await;
+    assert_eq!((followed.status, followed.body.len()), (200, 2000), "as long as something comes");
+    assert_eq!(followed.headers["cache-control"], "no-cache");
+    catalog.frame(at(9, 2), 500);
+    until("the object arrives", async || latest().await.body.len() == 2500).await;
+    assert_ne!(latest().await.headers["etag"], before.headers["etag"]);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -120,6 +120,31 @@ impl GroupLog {
         streams.max(state.datagrams.iter().map(|datagram| datagram.object_id).max())
     }
 
+    /// The largest id of an object that is here to its last byte.
+    #[must_use]
+    pub fn largest_whole_object(&self) -> Option<u64> {
+        let state = self.lock();
+        let streams = state.parts.iter().filter_map(|part| part.lock().last_whole_id()).max();
+        streams.max(state.datagrams.iter().map(|datagram| datagram.object_id).max())
+    }
+
+    /// How many objects are here, the last of which may still be arriving.
+    #[must_use]
+    pub fn objects(&self) -> usize {
+        let state = self.lock();
+        state.parts.iter().map(|part| part.lock().objects.len()).sum::<usize>() + state.datagrams.len()
+    }
+
+    /// Whether a stream that may bring more of it is open.
+    #[must_use]
+    pub fn is_growing(&self) -> bool {
+        let grows = |part: &Arc<SubgroupLog>| {
+            let inner = part.lock();
+            inner.state == SubgroupState::Open && inner.writers > 0
+        };
+        self.lock().parts.iter().any(grows)
+    }
+
     pub(crate) fn lock(&self) -> MutexGuard<'_, GroupState> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }

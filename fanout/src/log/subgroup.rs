@@ -109,6 +109,11 @@ impl Inner {
         self.objects.last().map(|entry| entry.id)
     }
 
+    pub(crate) fn last_whole_id(&self) -> Option<u64> {
+        let whole = if self.missing == 0 { self.objects.len() } else { self.objects.len().saturating_sub(1) };
+        self.objects[..whole].last().map(|entry| entry.id)
+    }
+
     pub(crate) fn find(&self, id: u64) -> Option<usize> {
         match self.objects.last() {
             Some(last) if last.id >= id => self.objects.binary_search_by_key(&id, |entry| entry.id).ok(),

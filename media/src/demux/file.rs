@@ -47,7 +47,8 @@ impl<R> fmt::Debug for FileDemuxer<R> {
 /// Opens an MP4 file, fragmented or not, wherever its `moov` stands. Blocking.
 ///
 /// # Errors
-/// Reading fails, there is no `moov`, it is malformed or over the limit, or no track is in a codec carried here.
+/// Reading fails, there is no `moov`, it or the first fragment is malformed or over the limit, or no track is in a codec
+/// carried here.
 pub fn demux_file<R: Read + Seek>(mut reader: R) -> Result<FileDemuxer<R>, DemuxError> {
     let (bytes, offset) = read_moov(&mut reader)?;
     let movie = Movie::parse(&BoxRef::parse(&bytes, offset)?)?;
@@ -56,13 +57,32 @@ pub fn demux_file<R: Read + Seek>(mut reader: R) -> Result<FileDemuxer<R>, Demux
     for track in &movie.tracks {
         has_samples |= track.has_table_samples()?;
     }
-    let source = match fragments {
-        Some(demuxer) if !has_samples => start_fragments(&mut reader, demuxer)?,
-        fragments => {
-            Source::Tables { tables: movie.tracks.iter().map(SampleTable::new).collect::<Result<_, _>>()?, fragments }
+    let fragments = match fragments {
+        Some(demuxer) if !has_samples => {
+            let infos = movie.tracks.into_iter().map(|track| track.info).collect();
+            return fragmented(reader, demuxer, infos);
         }
+        fragments => fragments,
     };
+    let tables = movie.tracks.iter().map(SampleTable::new).collect::<Result<_, _>>()?;
+    let source = Source::Tables { tables, fragments };
     Ok(FileDemuxer { reader, tracks: movie.tracks.into_iter().map(|track| track.info).collect(), source })
+}
+
+/// Reads the first fragment, which tells what the `moov` does not.
+fn fragmented<R: Read + Seek>(
+    mut reader: R,
+    mut demuxer: Demuxer,
+    tracks: Vec<TrackInfo>,
+) -> Result<FileDemuxer<R>, DemuxError> {
+    demuxer.announce(tracks);
+    reader.seek(SeekFrom::Start(demuxer.position))?;
+    let mut chunk = vec![0; FILE_READ_BYTES];
+    let tracks = match pull(&mut reader, &mut demuxer, &mut chunk)? {
+        Some(MediaEvent::Tracks(tracks)) => tracks,
+        Some(MediaEvent::Frame(_)) | None => Vec::new(),
+    };
+    Ok(FileDemuxer { reader, tracks, source: Source::Fragments { demuxer, chunk } })
 }
 
 fn start_fragments<R: Seek>(reader: &mut R, demuxer: Demuxer) -> Result<Source, DemuxError> {
@@ -107,7 +127,7 @@ fn pull<R: Read>(reader: &mut R, demuxer: &mut Demuxer, chunk: &mut [u8]) -> Res
         match reader.read(chunk) {
             Ok(0) => {
                 demuxer.finish()?;
-                return Ok(None);
+                return demuxer.next();
             }
             Ok(count) => demuxer.push(&chunk[..count]),
             Err(error) if error.kind() == ErrorKind::Interrupted => {}

@@ -3,6 +3,7 @@
 mod file;
 mod fragment;
 mod movie;
+mod rate;
 mod sample_entry;
 mod sample_table;
 
@@ -21,7 +22,7 @@ use sample_table::SampleTable;
 use crate::{
     bmff::{BoxHeader, BoxKind, BoxRef},
     error::DemuxError,
-    frame::MediaEvent,
+    frame::{MediaEvent, TrackInfo},
     limit::{MAX_MDAT_BYTES, MAX_MOOF_BYTES, MAX_MOOV_BYTES, MAX_SKIPPED_BYTES},
 };
 
@@ -29,7 +30,8 @@ use crate::{
 ///
 /// Call [`push`](Self::push) with what was read, then [`next`](Self::next) until it yields `None`, and
 /// [`finish`](Self::finish) when the input ends. A frame is yielded as soon as its bytes are in, before its fragment is
-/// complete; its payload is a slice of the read buffer. What is held is the piece pushed last plus at most one `moov`,
+/// complete; its payload is a slice of the read buffer. The tracks come with the first `moof`, whose durations tell the frame
+/// rate that a `moov` without samples does not. What is held is the piece pushed last plus at most one `moov`,
 /// `moof` or frame, each bounded in [`crate::limit`].
 ///
 /// Errors name the box, its byte offset and what is wrong. What was yielded before an error stays valid; after it the
@@ -41,6 +43,10 @@ pub struct Demuxer {
     position: u64,
     state: State,
     moov: Option<FragmentTracks>,
+    /// The tracks until the first fragment tells their frame rate.
+    announced: Option<Vec<TrackInfo>>,
+    /// The input has ended.
+    ended: bool,
     /// Samples announced and not yet read, in the order of their bytes.
     samples: VecDeque<Sample>,
 }
@@ -76,12 +82,25 @@ impl Demuxer {
     /// A demuxer at the first byte of its input.
     #[must_use]
     pub fn new() -> Self {
-        Self { buffer: BytesMut::new(), position: 0, state: State::Header, moov: None, samples: VecDeque::new() }
+        Self {
+            buffer: BytesMut::new(),
+            position: 0,
+            state: State::Header,
+            moov: None,
+            announced: None,
+            ended: false,
+            samples: VecDeque::new(),
+        }
     }
 
     /// A demuxer behind the `moov` of a file, at `position`.
     fn after_moov(movie: &Movie<'_>, position: u64) -> Self {
         Self { position, moov: Some(FragmentTracks::new(movie)), ..Self::new() }
+    }
+
+    /// Behind a `moov` without samples: the tracks come with the first fragment.
+    fn announce(&mut self, tracks: Vec<TrackInfo>) {
+        self.announced = Some(tracks);
     }
 
     /// Fragments without decode times continue where the sample tables ended.
@@ -108,23 +127,27 @@ impl Demuxer {
         loop {
             match self.step() {
                 Ok(Step::Continue) => {}
+                Ok(Step::NeedMore) if self.ended => return Ok(self.announced.take().map(MediaEvent::Tracks)),
                 Ok(Step::NeedMore) => return Ok(None),
                 Ok(Step::Event(event)) => return Ok(Some(event)),
                 Err(error) => {
                     self.state = State::Failed;
                     self.buffer = BytesMut::new();
                     self.samples = VecDeque::new();
+                    self.announced = None;
                     return Err(error);
                 }
             }
         }
     }
 
-    /// Says that the input has ended. Drain [`next`](Self::next) first.
+    /// Says that the input has ended. Drain [`next`](Self::next) first, and once more after it: the tracks of an input without
+    /// any fragment come then.
     ///
     /// # Errors
     /// The input ended inside a box, before announced samples, or before any `moov`. Not after an error of `next`.
-    pub fn finish(&self) -> Result<(), DemuxError> {
+    pub fn finish(&mut self) -> Result<(), DemuxError> {
+        self.ended = true;
         let end = self.position + self.buffer.len() as u64;
         let truncated = |kind, offset| Err(DemuxError::Truncated { kind, offset, end });
         match self.state {
@@ -204,7 +227,11 @@ impl Demuxer {
                 return Err(header.unsupported("a second moov: the tracks of a stream stay the same"));
             }
             self.samples = tracks.samples(&whole)?.into();
-            return Ok(Step::Continue);
+            let Some(mut announced) = self.announced.take() else { return Ok(Step::Continue) };
+            for info in &mut announced {
+                rate::complete(info, &self.samples);
+            }
+            return Ok(Step::Event(MediaEvent::Tracks(announced)));
         }
         let movie = Movie::parse(&whole)?;
         for track in &movie.tracks {
@@ -213,8 +240,8 @@ impl Demuxer {
             }
         }
         self.moov = Some(FragmentTracks::new(&movie));
-        let infos = movie.tracks.into_iter().map(|track| track.info).collect();
-        Ok(Step::Event(MediaEvent::Tracks(infos)))
+        self.announce(movie.tracks.into_iter().map(|track| track.info).collect());
+        Ok(Step::Continue)
     }
 
     fn read_media(&mut self, header: BoxHeader) -> Result<Step, DemuxError> {

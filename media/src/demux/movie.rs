@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use mp4_atom::{Elst, Hdlr, Mdhd, Mvhd, Stsz, StszSamples, Stts, Tkhd, Trex};
 
-use super::sample_entry::SampleEntry;
+use super::{rate, sample_entry::SampleEntry};
 use crate::{
     bmff::BoxRef,
     codec::Codec,
@@ -199,11 +199,7 @@ fn table_framerate(sample_table: &BoxRef<'_>, timescale: u32) -> Result<Option<f
         let entry_ticks = count * u64::from(entry.sample_delta);
         (samples.saturating_add(count), ticks.saturating_add(entry_ticks))
     });
-    if ticks == 0 {
-        return Ok(None);
-    }
-    let rate = samples as f64 * f64::from(timescale) / ticks as f64;
-    Ok(Some((rate * 1000.0).round() / 1000.0))
+    Ok(rate::of(samples, ticks, timescale))
 }
 
 /// The only track of an initialisation segment (`ftyp` + `moov`) with its parsed `moov` handed to `use_track`.

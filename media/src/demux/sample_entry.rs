@@ -58,7 +58,17 @@ impl SampleEntry {
             "av01" => b"av1C",
             _ => b"vpcC",
         };
-        let config = find_after(entry, VISUAL_FIELDS, config)?;
+        let config = match find_after(entry, VISUAL_FIELDS, config) {
+            Ok(found) if !found.body.is_empty() => found,
+            Err(error) if name != "av01" => return Err(error),
+            // Muxers that write the moov before the first frame have nothing to put there.
+            _ => {
+                return Err(entry.unsupported(
+                    "decoder configuration is empty: the moov was written before the encoder made it; with ffmpeg add \
+                     `-movflags +delay_moov`",
+                ));
+            }
+        };
         let string = match name {
             "avc1" | "avc3" => avc_string(name, config.body),
             "hvc1" | "hev1" => hevc_string(name, config.body),

@@ -36,7 +36,8 @@ fn check(clips: &Clips, name: &str, codecs: &[&str], format: &[&str], expected: 
     assert_eq!(codecs, expected, "{name}: codec strings");
     let keyframes = frames.iter().filter(|frame| frame.track == tracks[0].id && frame.keyframe).count();
     assert_eq!(keyframes, 5, "{name}: 50 pictures in groups of 10");
-    assert!(matches!(tracks[0].kind, TrackKind::Video { width: 160, height: 120, .. }), "{name}: {:?}", tracks[0].kind);
+    let pictures = TrackKind::Video { width: 160, height: 120, framerate: Some(25.0) };
+    assert_eq!(tracks[0].kind, pictures, "{name}");
     assert!(matches!(tracks[1].kind, TrackKind::Audio { sample_rate: 48_000, channels: 1 }), "{name}");
 
     for info in &tracks {
@@ -326,4 +327,38 @@ fn raw_dumps_play() {
         assert_eq!(String::from_utf8_lossy(&output.stderr), "");
         assert_eq!(String::from_utf8_lossy(&output.stdout).trim(), "50", "{name}");
     }
+}
+
+#[test]
+fn a_stream_tells_its_frame_rate_with_the_first_fragment() {
+    let clips = Clips::new();
+    let bytes = fs::read(clips.make("source.mp4", X264_LIVE, FRAGMENTED)).unwrap();
+    let (events, end) = push_all(bytes.chunks(700));
+    end.unwrap();
+    let MediaEvent::Tracks(tracks) = &events[0] else { panic!("tracks come first") };
+    let pictures = TrackKind::Video { width: 160, height: 120, framerate: Some(25.0) };
+    assert_eq!(tracks[0].kind, pictures);
+    assert_eq!(*tracks, read_file(&clips.path("source.mp4")).0, "a file and a stream say the same");
+    // Without any fragment they come at the end, as the moov tells them.
+    let moof = bytes.windows(4).position(|window| window == b"moof").unwrap() - 4;
+    let mut demuxer = media::Demuxer::new();
+    demuxer.push(&bytes[..moof]);
+    assert_eq!(demuxer.next().unwrap(), None);
+    demuxer.finish().unwrap();
+    let Some(MediaEvent::Tracks(alone)) = demuxer.next().unwrap() else { panic!("tracks at the end") };
+    assert!(matches!(alone[0].kind, TrackKind::Video { framerate: None, .. }));
+    assert_eq!(demuxer.next().unwrap(), None);
+    assert!(read_file(&clips.write("alone.mp4", &bytes[..moof])).1.is_empty());
+}
+
+#[test]
+fn a_moov_before_the_encoder_s_configuration_says_what_to_do() {
+    let clips = Clips::new();
+    let codecs = ["-c:v", "libaom-av1", "-cpu-used", "8", "-t", "0.2", "-c:a", "libopus"];
+    let bytes = fs::read(clips.make("empty.mp4", &codecs, FRAGMENTED)).unwrap();
+    let error = push_all([&bytes[..]]).1.unwrap_err().to_string();
+    assert!(error.contains("box `av01`") && error.contains("-movflags +delay_moov"), "{error}");
+    let delayed = ["-movflags", "frag_keyframe+empty_moov+default_base_moof+delay_moov"];
+    let bytes = fs::read(clips.make("delayed.mp4", &codecs, &delayed)).unwrap();
+    push_all([&bytes[..]]).1.unwrap();
 }

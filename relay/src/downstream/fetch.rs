@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-use fanout::{FetchRange, GroupAnswer, GroupLog, GroupSource, NoObserver, serve_fetch};
+use fanout::{FetchRange, GroupAnswer, GroupLog, GroupSource, NoObserver, fetch_end, serve_fetch};
 use moqt::{FullTrackName, Location, Properties, RequestErrorCode};
 use transport::IncomingFetch;
 
@@ -23,9 +23,15 @@ pub(super) async fn serve(context: Arc<Context>, mut request: IncomingFetch) {
         start: request.start,
         end: request.end,
         hops: request.parameters.hops.clone(),
+        fill: request.parameters.fill_timeout.map(|budget| Instant::now() + budget),
+    };
+    let opening = async {
+        let opened = open(&context, &wanted).await?;
+        settle(&context, &wanted, &opened).await;
+        Ok(opened)
     };
     let opened = tokio::select! {
-        opened = open(&context, &wanted) => opened,
+        opened = opening => opened,
         () = request.cancelled() => return,
     };
     let plan = opened.and_then(|opened| plan(&wanted, opened));
@@ -39,8 +45,7 @@ pub(super) async fn serve(context: Arc<Context>, mut request: IncomingFetch) {
     let publisher = opened.properties.default_publisher_priority();
     let subscriber = request.parameters.subscriber_priority.unwrap_or(DEFAULT_PRIORITY);
     let range = FetchRange { start: request.start, end, order: request.order, default_priority: publisher };
-    let fill = request.parameters.fill_timeout.map(|budget| Instant::now() + budget);
-    let Wanted { track: name, hops, .. } = wanted;
+    let Wanted { track: name, hops, fill, .. } = wanted;
     let source = TrackGroups { context, name, track: opened.track.clone(), hops, fill, misses: AtomicUsize::new(0) };
     let priority = transport::stream_priority(subscriber, publisher, 0);
     match request.accept(end_of_track, end, opened.properties.clone(), priority).await {
@@ -59,6 +64,8 @@ struct Wanted {
     start: Location,
     end: Location,
     hops: Vec<u64>,
+    /// When asking upstream must stop.
+    fill: Option<Instant>,
 }
 
 /// What is known about the track of a FETCH.
@@ -88,6 +95,25 @@ async fn open(context: &Arc<Context>, request: &Wanted) -> Result<Opened, Refusa
     }
 }
 
+/// Finds out whether the newest group is whole before all of it is promised.
+async fn settle(context: &Arc<Context>, request: &Wanted, opened: &Opened) {
+    let newest = opened.largest.map_or(0, |largest| largest.group);
+    if request.end != (Location { group: newest, object: 0 }) {
+        return;
+    }
+    let Some(track) = &opened.track else { return };
+    let Some(group) = track.log.group(newest) else { return };
+    let source = TrackGroups {
+        context: context.clone(),
+        name: request.track.clone(),
+        track: Some(track.clone()),
+        hops: request.hops.clone(),
+        fill: request.fill,
+        misses: AtomicUsize::new(0),
+    };
+    source.settled(group).await;
+}
+
 /// A FETCH that can be answered, and how far the answer reaches.
 struct Plan {
     opened: Opened,
@@ -103,12 +129,11 @@ fn plan(request: &Wanted, opened: Opened) -> Result<Plan, Refusal> {
     if request.start > largest {
         return Err(out_of_range("range starts after the largest object"));
     }
-    let edge = Location { group: largest.group, object: largest.object.saturating_add(1) };
-    let past_edge = request.end.group > largest.group
-        || (request.end.group == largest.group && (request.end.object == 0 || request.end.object > edge.object));
-    let end = if past_edge { edge } else { request.end };
-    let last = opened.track.as_ref().and_then(|track| track.log.last_location());
-    let end_of_track = past_edge && last.is_some_and(|last| last <= largest);
+    let log = opened.track.as_ref().map(|track| &track.log);
+    let newest = log.and_then(|log| log.group(largest.group)).filter(|group| group.is_complete());
+    let ended = log.and_then(fanout::TrackLog::last_location).is_some_and(|last| last <= largest);
+    let end = fetch_end(request.end, largest, newest.is_some() && !ended);
+    let end_of_track = ended && end == Location { group: largest.group, object: largest.object.saturating_add(1) };
     Ok(Plan { opened, end, end_of_track })
 }
 
@@ -162,6 +187,20 @@ impl TrackGroups {
             }
         };
         tokio::time::timeout(left, find).await.unwrap_or(Err(FetchFailure::Unknown))
+    }
+
+    /// A group that came by a joining FETCH, which cannot tell whether there is more: a FETCH of the whole group can. If there
+    /// is not, the live group is complete from here on, or the fetched one takes its place.
+    pub(crate) async fn settled(&self, group: Arc<GroupLog>) -> Arc<GroupLog> {
+        if group.is_complete() || group.is_growing() {
+            return group;
+        }
+        let Ok(whole) = self.past_group(group.id()).await else { return group };
+        let extent = |group: &GroupLog| (group.largest_object(), group.objects());
+        if let Some(track) = self.track.as_ref().filter(|_| extent(&whole) == extent(&group)) {
+            track.log.seal_group(group.id());
+        }
+        if group.is_complete() { group } else { whole }
     }
 
     /// How far nothing can be told from here on, once no more is asked upstream.

@@ -7,15 +7,21 @@ use std::time::Duration;
 use axum::body::Body;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use fanout::{GroupAnswer, GroupLog, GroupSource, NoObserver, serve_fetch};
-use moqt::{FullTrackName, Properties};
+use bytes::Bytes;
+use fanout::{
+    FetchFailure, FetchRange, FetchSink, GroupAnswer, GroupLog, GroupSource, NoObserver, SinkError, TrackLog,
+    serve_fetch,
+};
+use moqt::{FetchObjectHeader, FullTrackName, Location, Properties, StreamErrorCode};
+use tokio::time::{Instant, timeout};
 
 use super::body::{BodySink, Framing, One, body, whole};
 use super::track::{content_type, refuse};
-use super::{Edge, NO_CACHE};
+use super::{Edge, NO_CACHE, tag};
 use crate::downstream::TrackGroups;
 use crate::limit;
 use crate::relay::Context;
+use crate::track::Track;
 
 /// A group that is complete never changes and may be kept for ever.
 const IMMUTABLE: &str = "public, max-age=31536000, immutable";
@@ -23,7 +29,10 @@ const IMMUTABLE: &str = "public, max-age=31536000, immutable";
 /// The same where not everybody may have it.
 const PRIVATE: &str = "private, max-age=31536000, immutable";
 
-/// The payloads of one group's objects, in order; `None` is the newest complete group, or the only one there is.
+/// The payloads of one group's objects, in order.
+///
+/// `None` is the newest complete group; if none is known to be complete, what is here of the newest one. An incomplete group
+/// asked for by its id is followed to its end, or until nothing has come of it for [`limit::HTTP_GROUP_QUIET`].
 pub(super) async fn serve(
     edge: &Edge,
     name: &FullTrackName,
@@ -31,12 +40,12 @@ pub(super) async fn serve(
     headers: &HeaderMap,
     head_only: bool,
 ) -> Response {
-    let answer = find(&edge.context, name, id);
-    let Ok(Some(found)) = tokio::time::timeout(limit::SOURCE_WAIT + Duration::from_secs(1), answer).await else {
+    let Some(found) = find(&edge.context, name, id).await else {
         let what = id.map_or_else(|| "no group yet".to_owned(), |id| format!("no group {id}"));
         return refuse(StatusCode::NOT_FOUND, &format!("{what} of {name}"));
     };
     let complete = found.group.is_complete();
+    let range = if complete || id.is_some() { whole(found.group.id(), 0) } else { snapshot(&found.group) };
     let control = match complete && id.is_some() {
         true if edge.context.access.is_private() => PRIVATE,
         true => IMMUTABLE,
@@ -45,13 +54,12 @@ pub(super) async fn serve(
     let mut answer = HeaderMap::new();
     answer.insert(header::CACHE_CONTROL, HeaderValue::from_static(control));
     answer.insert(header::CONTENT_TYPE, content_type(&found.properties));
-    if complete {
-        let tag = tag(&found.group);
-        if matches(headers, &tag) {
-            answer.insert(header::ETAG, tag);
+    if let Some(tag) = tag::of(&found.group, range) {
+        let known = tag::matches(headers, &tag);
+        answer.insert(header::ETAG, tag);
+        if known {
             return (StatusCode::NOT_MODIFIED, answer).into_response();
         }
-        answer.insert(header::ETAG, tag);
     }
     if head_only {
         return (answer, Body::empty()).into_response();
@@ -61,14 +69,25 @@ pub(super) async fn serve(
     let context = source.context.clone();
     // Ends with the response's body: the sink's writes fail once the client is gone.
     context.spawn(async move {
-        let range = whole(group.id(), 0);
         let mut sink = BodySink::new(sender, Framing::Payloads);
-        if let Err(error) = serve_fetch(&One(group), range, &mut sink, &NoObserver).await {
-            tracing::debug!(track = %source.name, %error, "group response ended early");
-            sink.fail("group ended early");
+        let patient = PatientSink { sink: &mut sink, until: Instant::now() + limit::HTTP_GROUP_QUIET };
+        match serve_fetch(&One(group), range, patient, &NoObserver).await {
+            Ok(()) => {}
+            Err(FetchFailure::Sink(SinkError::Stopped)) if sink.between_objects() => {}
+            Err(error) => {
+                tracing::debug!(track = %source.name, %error, "group response ended early");
+                sink.fail("group ended early");
+            }
         }
     });
     (answer, body).into_response()
+}
+
+/// The part of a group that is here now, to the last object that is whole; at least its first object.
+fn snapshot(group: &GroupLog) -> FetchRange {
+    let last = group.largest_whole_object().or_else(|| group.largest_object()).unwrap_or_default();
+    let end = Location { group: group.id(), object: last.saturating_add(1) };
+    FetchRange { end, ..whole(group.id(), 0) }
 }
 
 struct Found {
@@ -79,7 +98,8 @@ struct Found {
 
 async fn find(context: &Arc<Context>, name: &FullTrackName, id: Option<u64>) -> Option<Found> {
     let viewing = context.open(name, &[]).ok()?;
-    let properties = viewing.ready().await.ok();
+    let patience = limit::SOURCE_WAIT + Duration::from_secs(1);
+    let properties = timeout(patience, viewing.ready()).await.ok()?.ok();
     let track = viewing.track.clone();
     let source = TrackGroups {
         context: context.clone(),
@@ -89,52 +109,67 @@ async fn find(context: &Arc<Context>, name: &FullTrackName, id: Option<u64>) -> 
         fill: None,
         misses: AtomicUsize::new(0),
     };
-    let id = match id {
-        Some(id) => id,
-        None if properties.is_none() => return None,
-        None => {
-            let newest = track.log.wait_for(fanout::TrackLog::newest_group).await;
-            let complete = track.log.groups_from(0).into_iter().rev().find(|group| group.is_complete());
-            complete.unwrap_or(newest).id()
+    let found = async {
+        match id {
+            Some(id) => by_id(&source, id).await,
+            None if properties.is_none() => None,
+            None => Some(latest(&track).await),
         }
     };
-    match source.group(id, id).await {
-        GroupAnswer::Found(group) if group.id() == id => {
-            Some(Found { source, group, properties: properties.unwrap_or_default() })
+    let group = timeout(limit::HEAD_WAIT + Duration::from_secs(1), found).await.ok()??;
+    Some(Found { source, group, properties: properties.unwrap_or_default() })
+}
+
+/// The newest complete group, or the newest one with what the joining FETCH brings of it.
+async fn latest(track: &Track) -> Arc<GroupLog> {
+    let head = async {
+        if let Some(told) = track.largest() {
+            track.log.head_settled(told.group).await;
         }
-        _ => None,
+    };
+    // One that takes longer is served as far as it has come.
+    let _ = timeout(limit::HEAD_WAIT, head).await;
+    let newest = track.log.wait_for(TrackLog::newest_group).await;
+    track.log.groups_from(0).into_iter().rev().find(|group| group.is_complete()).unwrap_or(newest)
+}
+
+async fn by_id(source: &TrackGroups, id: u64) -> Option<Arc<GroupLog>> {
+    let GroupAnswer::Found(group) = source.group(id, id).await else { return None };
+    if group.id() == id { Some(source.settled(group).await) } else { None }
+}
+
+/// A body that ends when nothing has come for a while.
+struct PatientSink<'a> {
+    sink: &'a mut BodySink,
+    until: Instant,
+}
+
+impl FetchSink for PatientSink<'_> {
+    fn object(&mut self, header: &FetchObjectHeader) -> Result<(), SinkError> {
+        (&mut *self.sink).object(header)
     }
-}
 
-/// The same for the same group on every relay; another one for a publisher that began anew under the same ids, mostly.
-fn tag(group: &GroupLog) -> HeaderValue {
-    let text = format!("\"{}-{}\"", group.id(), group.largest_object().unwrap_or_default());
-    HeaderValue::from_str(&text).unwrap_or_else(|_| HeaderValue::from_static("\"\""))
-}
-
-/// Whether the client has this one already (RFC 9110 section 13.1.2).
-fn matches(headers: &HeaderMap, tag: &HeaderValue) -> bool {
-    let given = headers.get_all(header::IF_NONE_MATCH).iter().filter_map(|value| value.to_str().ok());
-    let mut tags = given.flat_map(|value| value.split(',')).map(str::trim);
-    tags.any(|given| given == "*" || given.strip_prefix("W/").unwrap_or(given).as_bytes() == tag.as_bytes())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn tags_match_alone_in_lists_and_weakly() {
-        let tag = HeaderValue::from_static("\"7-3\"");
-        let has = |value: &'static str| {
-            matches(&HeaderMap::from_iter([(header::IF_NONE_MATCH, HeaderValue::from_static(value))]), &tag)
-        };
-        for value in ["\"7-3\"", "W/\"7-3\"", "\"1-1\", \"7-3\"", "*"] {
-            assert!(has(value), "{value}");
-        }
-        for value in ["\"7-4\"", "7-3", ""] {
-            assert!(!has(value), "{value}");
-        }
-        assert!(!matches(&HeaderMap::new(), &tag));
+    fn end_of_range(&mut self, location: Location, known: bool) -> Result<(), SinkError> {
+        (&mut *self.sink).end_of_range(location, known)
     }
+
+    async fn write(&mut self, chunks: &mut [Bytes]) -> Result<(), SinkError> {
+        let written = (&mut *self.sink).write(chunks).await;
+        self.until = Instant::now() + limit::HTTP_GROUP_QUIET;
+        written
+    }
+
+    async fn cancelled(&mut self) {
+        tokio::select! {
+            () = self.sink.sender.closed() => {}
+            () = tokio::time::sleep_until(self.until) => {}
+        }
+    }
+
+    async fn finish(self) -> Result<(), SinkError> {
+        Ok(())
+    }
+
+    // Who made the sink says what becomes of the body.
+    fn reset(self, _code: StreamErrorCode) {}
 }

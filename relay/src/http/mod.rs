@@ -20,6 +20,7 @@ mod https;
 mod live;
 mod operator;
 mod path;
+mod tag;
 mod track;
 
 use std::sync::Arc;

@@ -9,7 +9,8 @@ use bytes::Bytes;
 use certs::{CertificateSettings, CertificateStore};
 use fanout::{
     FetchRange, GroupAnswer, GroupSource, LogSettings, MemoryBudget, NoObserver, ServeSettings, SlowViewerPolicy,
-    SubgroupAppender, SubgroupMeta, SubscriptionSink, TrackLog, resolve_filter, serve_fetch, serve_subscription,
+    SubgroupAppender, SubgroupMeta, SubscriptionSink, TrackLog, fetch_end, resolve_filter, serve_fetch,
+    serve_subscription,
 };
 use moqt::{
     FullTrackName, GroupOrder, Location, Namespace, ObjectHeader, ObjectStatus, Parameters, Properties,
@@ -367,13 +368,12 @@ impl PublishedTrack {
         }
         let mut gate = self.gate.subscribe();
         let _ = gate.wait_for(|open| *open).await;
-        let (start, mut end) = (request.start, request.end);
+        let start = request.start;
         let Some(largest) = self.log.largest().filter(|largest| start <= *largest) else {
             return request.reject(RequestErrorCode::InvalidRange, None, "nothing there");
         };
-        if end.group >= largest.group && (end.object == 0 || end > largest) {
-            end = Location { group: largest.group, object: largest.object + 1 };
-        }
+        let whole = self.log.group(largest.group).is_some_and(|group| group.is_complete());
+        let end = fetch_end(request.end, largest, whole);
         let range = FetchRange { start, end, order: request.order, default_priority: 128 };
         if let Ok(writer) = request.accept(false, end, self.properties.clone(), 0).await {
             let _ = serve_fetch(&Groups(self), range, writer, &NoObserver).await;
