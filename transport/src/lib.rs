@@ -37,6 +37,8 @@ pub use endpoint::{
     AcceptError, Accepted, BindError, ClientEndpoint, ClientSettings, DialError, EndpointSettings, Incoming,
     ResetSecret, ServerEndpoint,
 };
+#[cfg(feature = "http-client")]
+pub use http3::HttpResponse;
 pub use http3::{HttpBody, HttpService};
 pub use https::{HttpsAcceptor, HttpsStream, bind_https};
 pub use priority::{CONTROL_PRIORITY, MAX_GROUP_RANK, REQUEST_PRIORITY, stream_priority};

@@ -128,3 +128,7 @@ pub const LOOPBACK_MAX_DATAGRAM: usize = 1200;
 
 /// Datagrams a loopback connection holds unread; older ones are dropped.
 pub const LOOPBACK_DATAGRAM_QUEUE: usize = 256;
+
+/// Bytes of a response that the plain HTTP/3 client takes: one group of video.
+#[cfg(feature = "http-client")]
+pub(crate) const FETCHED_BODY_BYTES: usize = 64 * 1024 * 1024;

@@ -16,7 +16,7 @@ pub(super) struct TrackPath {
 pub(super) enum Wanted {
     /// One group.
     Group(u64),
-    /// The newest complete group.
+    /// The newest complete group, or what is here of the newest one.
     Latest,
     /// What a reader of the payloads needs first.
     Init,

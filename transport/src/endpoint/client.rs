@@ -154,6 +154,26 @@ impl ClientEndpoint {
         timeout(self.settings.dial_timeout, self.race(address, &config)).await.unwrap_or_else(|_| Err(target()))
     }
 
+    /// GETs what an `https://` address names over HTTP/3, on a connection of its own to the first address of its host.
+    ///
+    /// # Errors
+    /// See [`DialError`].
+    #[cfg(feature = "http-client")]
+    pub async fn get(&self, address: &Address, trust: &TrustSettings) -> Result<crate::HttpResponse, DialError> {
+        let trust = trust.resolve(address).map_err(TlsError::from)?;
+        let config = client_config(&trust, vec![ALPN_HTTP3.to_vec()], &self.settings.connection)?;
+        let target = resolve(address).await?.into_iter().next();
+        let target = target.ok_or_else(|| DialError::NoAnswer { target: address.authority() })?;
+        let asked = async {
+            let connection = self.handshake(address, target, config).await?;
+            let response = crate::http3::get(&connection, &address.authority(), &address.path).await;
+            connection.close(crate::quic::varint(crate::http3::NO_ERROR), b"");
+            response.map_err(|error| DialError::Failed { address: target, reason: error.to_string() })
+        };
+        let late = || DialError::NoAnswer { target: target.to_string() };
+        timeout(self.settings.dial_timeout, asked).await.unwrap_or_else(|_| Err(late()))
+    }
+
     /// Ends all connections with this code and reason.
     pub fn close(&self, code: u64, reason: &str) {
         for endpoint in self.v4.iter().chain(&self.v6) {
@@ -194,12 +214,7 @@ impl ClientEndpoint {
         target: SocketAddr,
         config: quinn::ClientConfig,
     ) -> Result<Arc<dyn Connection>, DialError> {
-        let unreachable = |reason: String| DialError::Unreachable { address: target, reason };
-        let endpoint = if target.is_ipv4() { &self.v4 } else { &self.v6 };
-        let endpoint = endpoint.as_ref().ok_or_else(|| unreachable("no socket of that address family".into()))?;
-        let connecting =
-            endpoint.connect_with(config, target, &address.host).map_err(|error| unreachable(error.to_string()))?;
-        let connection = connecting.await.map_err(|error| self.handshake_failure(target, address, error))?;
+        let connection = self.handshake(address, target, config).await?;
         match address.scheme {
             Scheme::WebTransport => {
                 let session = webtransport::connect(
@@ -226,6 +241,20 @@ impl ClientEndpoint {
                 Ok(Arc::new(QuicConnection::new(connection, info, None)))
             }
         }
+    }
+
+    async fn handshake(
+        &self,
+        address: &Address,
+        target: SocketAddr,
+        config: quinn::ClientConfig,
+    ) -> Result<quinn::Connection, DialError> {
+        let unreachable = |reason: String| DialError::Unreachable { address: target, reason };
+        let endpoint = if target.is_ipv4() { &self.v4 } else { &self.v6 };
+        let endpoint = endpoint.as_ref().ok_or_else(|| unreachable("no socket of that address family".into()))?;
+        let connecting =
+            endpoint.connect_with(config, target, &address.host).map_err(|error| unreachable(error.to_string()))?;
+        connecting.await.map_err(|error| self.handshake_failure(target, address, error))
     }
 
     fn handshake_failure(&self, target: SocketAddr, address: &Address, error: quinn::ConnectionError) -> DialError {

@@ -1,5 +1,7 @@
 //! HTTP/3 on a QUIC connection: plain requests for a tower service and one WebTransport session, side by side.
 
+#[cfg(feature = "http-client")]
+mod client;
 mod driver;
 mod error;
 mod field;
@@ -8,6 +10,10 @@ mod request;
 mod service;
 mod settings;
 
+#[cfg(feature = "http-client")]
+pub use client::HttpResponse;
+#[cfg(feature = "http-client")]
+pub(crate) use client::get;
 pub(crate) use driver::{Driver, Role, SessionBidi, SessionUni};
 pub(crate) use error::{Http3Error, NO_ERROR};
 pub(crate) use field::{Fields, headers_frame};
