@@ -1,157 +1,102 @@
-// The page: what is on the air, players side by side, links.
+// The page around the players: finds its relay, lists what is on the air, plays what is chosen, and keeps the address to it.
 
-import { make } from "../element/dom.ts";
-import { Card, copyButton } from "./card.ts";
-import { formatLink, type Opened, parseLink } from "./link.ts";
-import { MAX_LISTED, MAX_PLAYERS } from "./limit.ts";
-import { follow, type Listing } from "./listing.ts";
-import { noticeFor } from "./notices.ts";
-import { findServer, type Server } from "./server.ts";
+import { Access } from "./access.ts";
+import { developerCommands, type Place, sendCommand } from "./commands.ts";
+import { copyable, part, setText } from "./dom.ts";
+import { Follower, type Status } from "./follow.ts";
+import { Grid } from "./grid.ts";
+import { List } from "./list.ts";
+import { isLoopback } from "./relay.ts";
+import { Publish } from "./publish.ts";
+import { offerTheme } from "./theme.ts";
+import { explain, obstacle, statusLine, type Words } from "./words.ts";
 
-const token = new URLSearchParams(location.search).get("token") ?? "";
+const page = new URL(location.href);
+const access = new Access();
+const follower = new Follower(page, access.token);
+const place = (): Place => ({ server: follower.status.facts.server, origin: page.origin });
+const grid = new Grid(part("grid", HTMLElement), {
+  place: place(),
+  token: access.token,
+  linkToken: () => access.linkToken,
+});
+const list = new List(part("list", HTMLElement), (namespace) => grid.add({ namespace }));
+const publish = new Publish(() => ({ place: place(), token: access.token }));
+const commands = new Map([...document.querySelectorAll<HTMLElement>("[data-copy]")].map((element) => {
+  const name = element.previousElementSibling?.textContent ?? "";
+  return [element.id, copyable(element, name)];
+}));
+const blocked = obstacle(
+  { isSecure: isSecureContext, hasWebCodecs: "VideoDecoder" in window, hasMediaSource: "MediaSource" in window || "ManagedMediaSource" in window },
+  page,
+);
+/** A page opened without a link starts the only broadcast there is; once, so that closing it stays closed. */
+let isFirstLook = location.hash === "";
 
-/** An element of index.html. */
-function part(id: string): HTMLElement {
-  const element = document.getElementById(id);
-  if (element === null) throw new Error(`index.html has no #${id}`);
-  return element;
+function show(status: Status): void {
+  const isKnown = status.phase === "live" || status.phase === "http";
+  setText(part("status", HTMLElement), statusLine(status));
+  showNotice(explain(status, access.token) ?? blocked);
+  part("empty", HTMLElement).hidden = !isKnown || status.broadcasts.length > 0;
+  showCommands(status.broadcasts[0] ?? ["live", "demo"]);
+  const [only, ...others] = status.broadcasts;
+  if (isFirstLook && isKnown && only !== undefined) {
+    isFirstLook = false;
+    if (others.length === 0 && grid.count === 0) grid.add({ namespace: only });
+  }
+  showList();
 }
 
-class Page {
-  readonly #server: Server;
-  readonly #cards = new Map<string, Card>();
-  #listing: Listing = { names: undefined, way: "none", reason: "", isRefused: false };
-  /** Somebody opened or closed something, so nothing opens by itself any more. */
-  #isChosen = false;
-
-  constructor(server: Server) {
-    this.#server = server;
-    this.#showCommands();
-    addEventListener("hashchange", () => this.#openLink());
-    this.#openLink();
-  }
-
-  list(listing: Listing): void {
-    this.#listing = listing;
-    const [first] = listing.names ?? [];
-    if (first !== undefined && !this.#isChosen && this.#cards.size === 0) this.#open(fresh(first));
-    this.#show();
-  }
-
-  #openLink(): void {
-    const opened = parseLink(location.hash);
-    if (opened.length > 0) this.#isChosen = true;
-    const wanted = new Set(opened.map(({ name }) => name));
-    for (const name of this.#cards.keys()) if (!wanted.has(name)) this.#remove(name);
-    for (const one of opened) {
-      const card = this.#cards.get(one.name);
-      if (card === undefined) this.#open(one);
-      else card.apply(one);
-    }
-    this.#show();
-  }
-
-  #toggle(name: string): void {
-    this.#isChosen = true;
-    if (this.#cards.has(name)) this.#remove(name);
-    else this.#open(fresh(name));
-    this.#changed();
-  }
-
-  #open(opened: Opened): void {
-    if (this.#cards.size >= MAX_PLAYERS) return;
-    // One voice at a time, unless the viewer wants more.
-    const isMuted = [...this.#cards.values()].some(({ isHeard }) => isHeard);
-    const card = new Card(this.#server, opened, isMuted, { closed: () => this.#toggle(opened.name), changed: () => this.#changed() });
-    this.#cards.set(opened.name, card);
-    part("players").append(card.element);
-  }
-
-  #remove(name: string): void {
-    this.#cards.get(name)?.element.remove();
-    this.#cards.delete(name);
-  }
-
-  /** Puts what is open into the address. */
-  #changed(): void {
-    const link = formatLink([...this.#cards.values()].map(({ opened }) => opened));
-    history.replaceState(null, "", location.pathname + location.search + link);
-    this.#show();
-  }
-
-  #show(): void {
-    const { names, way } = this.#listing;
-    const host = new URL(this.#server.url).host;
-    part("players").dataset.count = String(this.#cards.size);
-    this.#showList(names ?? []);
-    part("empty").hidden = this.#cards.size > 0 || names === undefined || names.length > 0;
-    const counted = names === undefined ? "" : ` · ${names.length} on the air`;
-    part("status").textContent = { none: `Looking for ${host}`, webtransport: `${host}${counted}`, http: `${host} over HTTP${counted}` }[way];
-    const abilities = { isSecure: isSecureContext, hasWebTransport: "WebTransport" in globalThis, hasWebCodecs: "VideoDecoder" in globalThis };
-    const notice = noticeFor(abilities, this.#listing, host);
-    const box = part("notice");
-    box.hidden = notice === undefined;
-    const key = JSON.stringify(notice);
-    // Set only when it differs: a screen reader would say it again.
-    if (notice === undefined || box.dataset.key === key) return;
-    box.dataset.key = key;
-    box.className = notice.tone;
-    box.replaceChildren(make("strong", {}, notice.title), make("p", {}, notice.advice));
-  }
-
-  #showList(names: string[]): void {
-    const list = part("broadcasts");
-    const key = JSON.stringify([names, [...this.#cards.keys()]]);
-    part("list").hidden = names.length === 0;
-    if (list.dataset.key === key) return;
-    list.dataset.key = key;
-    const focused = document.activeElement instanceof HTMLElement ? document.activeElement.dataset.name : undefined;
-    list.replaceChildren(...names.slice(0, MAX_LISTED).map((name) => {
-      const isOpen = this.#cards.has(name);
-      const button = make("button", { type: "button", "aria-pressed": String(isOpen), "data-name": name, title: isOpen ? "Close it" : "Open it beside the others" }, name);
-      button.addEventListener("click", () => this.#toggle(name));
-      if (name === focused) queueMicrotask(() => button.focus());
-      return make("li", {}, button);
-    }));
-    if (names.length > MAX_LISTED) list.append(make("li", {}, `and ${names.length - MAX_LISTED} more`));
-  }
-
-  #showCommands(): void {
-    const { url, version } = this.#server;
-    for (const box of document.querySelectorAll<HTMLElement>("[data-command]")) {
-      const command = (box.dataset.command ?? "").replaceAll("{server}", url);
-      box.append(make("code", {}, command), copyButton("Copy", () => command));
-    }
-    part("local").hidden = !/^(localhost|127\.|\[::1\])/.test(location.hostname);
-    part("version").textContent = version === "" ? "Efir" : `Efir ${version}`;
-  }
+function showList(): void {
+  list.show(follower.status.broadcasts, (path) => grid.has(path));
+  part("all-sound-label", HTMLElement).hidden = grid.count < 2;
 }
 
-function fresh(name: string): Opened {
-  return { name, latency: "", rendition: "", token, stats: false };
+function showNotice(words: Words | undefined): void {
+  const notice = part("notice", HTMLElement);
+  notice.hidden = words === undefined;
+  setText(notice.querySelector("h2"), words?.title ?? "");
+  setText(notice.querySelector("p"), words?.advice ?? "");
 }
 
-/** The publisher is another script, loaded when somebody wants to send. */
-async function togglePublisher(server: Server): Promise<void> {
-  const [button, place] = [part("publish"), part("publisher")];
-  const isOpening = place.hidden;
-  place.hidden = !isOpening;
-  button.setAttribute("aria-expanded", String(isOpening));
-  if (!isOpening) return place.replaceChildren();
-  try {
-    await import(new URL("efir-publish.js", import.meta.url).href);
-    const publisher = document.createElement("efir-publisher");
-    publisher.setAttribute("server", server.url);
-    publisher.setAttribute("http", server.http);
-    publisher.setAttribute("namespace", `live/${crypto.randomUUID().slice(0, 4)}`);
-    if (token !== "") publisher.setAttribute("token", token);
-    place.replaceChildren(publisher);
-  } catch {
-    place.replaceChildren(make("p", {}, "The publisher could not be loaded from this server."));
+function showCommands(namespace: readonly string[]): void {
+  commands.get("send")?.(sendCommand(place()));
+  for (const { id, text } of developerCommands(place(), namespace)) commands.get(id)?.(text);
+}
+
+function setAccess(): void {
+  grid.setAccess(place(), access.token);
+  publish.setAccess();
+}
+
+let server = "";
+follower.onChange = (status) => {
+  // Players find out about a new certificate by themselves, not about another port.
+  if (status.facts.server !== server) {
+    server = status.facts.server;
+    setAccess();
+    if (!isFirstLook && grid.count === 0) grid.follow(location.hash);
   }
-}
+  show(status);
+};
+access.onChange = (token) => {
+  setAccess();
+  follower.setToken(token);
+};
+grid.onChange = showList;
+addEventListener("hashchange", () => {
+  // The skip link is the one address of this page that names no broadcast.
+  if (location.hash !== "#main") grid.follow(location.hash);
+});
+part("skip", HTMLElement).addEventListener("click", (event) => {
+  event.preventDefault();
+  part("main", HTMLElement).focus();
+});
+part("all-sound", HTMLInputElement).addEventListener("change", ({ currentTarget }) => {
+  if (currentTarget instanceof HTMLInputElement) grid.setAllSound(currentTarget.checked);
+});
+part("metrics", HTMLElement).hidden = !isLoopback(page.hostname);
 
-const server = await findServer(location);
-const page = new Page(server);
-part("publish").addEventListener("click", () => void togglePublisher(server));
-void follow(() => findServer(location), token, (listing) => page.list(listing));
+offerTheme();
+show(follower.status);
+void follower.run();
