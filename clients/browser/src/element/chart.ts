@@ -42,8 +42,8 @@ export function total({ delays }: Column): number {
 
 /** A round number at or above `value` that divides into the steps of an axis. */
 export function axisTop(value: number): number {
-  const decade = 10 ** Math.floor(Math.log10(Math.max(1, value)));
-  return ([1, 2, 4, 10].find((step) => step * decade >= value) ?? 10) * decade;
+  const decade = 10 ** Math.floor(Math.log10(Math.max(10, value)));
+  return ([1, 2, 3, 4, 6, 8, 10].find((step) => step * decade >= value) ?? 10) * decade;
 }
 
 /** Colour of a stage; of mid brightness so that it shows on light and dark. */

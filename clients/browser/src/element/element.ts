@@ -1,8 +1,8 @@
 // <efir-player>: attributes, methods and events around the worker that plays.
 
-import workerSource from "../player/worker.ts?bundle";
 import type { Command, Notice, PlayerState, PlayerStats, PlayOptions } from "../player/protocol.ts";
 import { type Address, parseAddress, parseHashes, parseLatency, parseTransport, parseVolume } from "./address.ts";
+import { type Backend, canPlayHere, createBackend } from "./backend.ts";
 import { type Controlled, Controls } from "./controls.ts";
 import { make } from "./dom.ts";
 import { bitrate } from "./format.ts";
@@ -24,8 +24,6 @@ const RESTARTING = new Set(["src", "token", "transport", "http", "certificate-ha
 /** States in which nothing is done for a picture. */
 const RESTING: readonly PlayerState[] = ["idle", "paused", "ended", "failed"];
 
-let workerUrl = "";
-
 export class EfirPlayer extends HTMLElement implements Controlled {
   static readonly observedAttributes = [
     ...RESTARTING, "latency", "muted", "volume", "controls", "rendition", "stats", "poster",
@@ -37,8 +35,7 @@ export class EfirPlayer extends HTMLElement implements Controlled {
   readonly #overlay = new Overlay(() => this.play(), () => this.toggleSound());
   readonly #controls = new Controls(this);
   readonly #sound: Sound;
-  #canvas: HTMLCanvasElement | undefined;
-  #worker: Worker | undefined;
+  #backend: Backend | undefined;
   #mirror: Mirror | undefined;
   #state: StateNotice = IDLE;
   #stats: PlayerStats | undefined;
@@ -47,6 +44,8 @@ export class EfirPlayer extends HTMLElement implements Controlled {
   #hasAudio = false;
   /** Of the picture, as CSS has it. */
   #shape = "";
+  /** As the worker was told. */
+  #isAudible: boolean | undefined;
   #address: Address | undefined;
   #options: PlayOptions | undefined;
   #hashesAt = 0;
@@ -68,21 +67,25 @@ export class EfirPlayer extends HTMLElement implements Controlled {
     shadow.append(this.#root);
     this.#stage.append(...this.#overlay.elements);
     this.#sound = new Sound({
-      opened: (port, sampleRate, outputLatency) => this.#send({ type: "audio-port", port, sampleRate, outputLatency }, [port]),
+      opened: (port, sampleRate, outputLatency) => {
+        // First that it is heard: the port alone makes the worker ask for sound, once.
+        this.#soundChanged();
+        this.#send({ type: "audio-port", port, sampleRate, outputLatency }, [port]);
+      },
       gone: () => this.#send({ type: "audio-gone" }),
       changed: () => this.#soundChanged(),
     });
     this.#stage.addEventListener("keydown", (event) => this.#key(event));
     for (const type of ["pointermove", "pointerdown", "focusin"]) this.#stage.addEventListener(type, () => this.#stir());
     this.#stage.addEventListener("pointerleave", () => this.#stage.classList.toggle("idle", this.state === "playing"));
-    this.#stage.addEventListener("dblclick", ({ target }) => target === this.#canvas && this.toggleFullscreen());
+    this.#stage.addEventListener("dblclick", ({ target }) => target === this.#backend?.picture && this.toggleFullscreen());
   }
 
   connectedCallback(): void {
     document.addEventListener("fullscreenchange", this.#screenChanged);
     this.#showControls();
     this.#showStats();
-    if (this.#worker !== undefined) return;
+    if (this.#backend !== undefined) return;
     this.#say(IDLE);
     if (this.autoplay) this.#startSoon();
   }
@@ -148,7 +151,7 @@ export class EfirPlayer extends HTMLElement implements Controlled {
   /** Of the last second. */
   get lastStats(): PlayerStats | undefined { return this.#stats; }
   get paused(): boolean { return RESTING.includes(this.state); }
-  get isSilent(): boolean { return this.muted || this.volume === 0 || (this.#hasAudio && !this.#sound.isRunning); }
+  get isSilent(): boolean { return this.muted || this.volume === 0 || (this.#hasAudio && !this.#sound.isRunning && !(this.#backend?.picture instanceof HTMLVideoElement)); }
   get isFullscreen(): boolean { return document.fullscreenElement === this; }
 
   /** Plays, goes on live after a pause, tries again after a failure. */
@@ -228,7 +231,7 @@ export class EfirPlayer extends HTMLElement implements Controlled {
     this.#hasStarted = true;
     this.#reconnectsBefore = 0;
     this.#panel.clear();
-    const missing = obstacle({ isSecure: isSecureContext, hasWebCodecs: "VideoDecoder" in globalThis });
+    const missing = obstacle({ isSecure: isSecureContext, canPlay: canPlayHere() });
     if (missing !== undefined) return this.#takeState(missing);
     try {
       this.#address = parseAddress(this.src, this.getAttribute("token"));
@@ -257,17 +260,15 @@ export class EfirPlayer extends HTMLElement implements Controlled {
 
   #launch(options: PlayOptions): void {
     this.#options = options;
-    if (this.#worker !== undefined) return this.#send({ type: "start", options });
-    workerUrl ||= URL.createObjectURL(new Blob([workerSource], { type: "text/javascript" }));
-    this.#worker = new Worker(workerUrl, { name: "efir-player" });
-    this.#worker.addEventListener("message", ({ data }: MessageEvent<Notice>) => this.#take(data));
-    this.#worker.addEventListener("error", ({ message }) => {
-      this.#takeState({ type: "state", state: "failed", message: `The player's worker stopped: ${message || "it was not loaded"}`, code: "" });
+    if (this.#backend !== undefined) return this.#send({ type: "start", options });
+    const backend = createBackend({
+      notice: (notice) => this.#take(notice),
+      broken: (message) => this.#takeState({ type: "state", state: "failed", message, code: "" }),
     });
-    this.#canvas = make("canvas", { part: "picture", class: "picture", width: "1", height: "1", "aria-hidden": "true" });
-    this.#stage.prepend(this.#canvas);
-    const canvas = this.#canvas.transferControlToOffscreen();
-    this.#send({ type: "start", options, canvas }, [canvas]);
+    this.#backend = backend;
+    this.#isAudible = undefined;
+    this.#stage.prepend(backend.picture);
+    this.#send({ type: "start", options });
     this.#sight = new Sight(this.#stage, {
       size: (width, height) => this.#send({ type: "size", width, height }),
       visible: (visible) => this.#send({ type: "visible", visible }),
@@ -282,10 +283,9 @@ export class EfirPlayer extends HTMLElement implements Controlled {
     this.#closeMirror();
     this.#sight?.close();
     this.#sight = undefined;
-    this.#worker?.terminate();
-    this.#worker = undefined;
-    this.#canvas?.remove();
-    this.#canvas = undefined;
+    this.#backend?.close();
+    this.#backend?.picture.remove();
+    this.#backend = undefined;
     this.#stats = undefined;
     this.#hasStarted = false;
     this.#hasAudio = false;
@@ -293,7 +293,7 @@ export class EfirPlayer extends HTMLElement implements Controlled {
   }
 
   #send(command: Command, transfer: Transferable[] = []): void {
-    this.#worker?.postMessage(command, transfer);
+    this.#backend?.send(command, transfer);
   }
 
   #take(notice: Notice): void {
@@ -352,7 +352,7 @@ export class EfirPlayer extends HTMLElement implements Controlled {
   }
 
   #say(notice: StateNotice): void {
-    this.#overlay.say(wordsFor(notice, this.#address?.namespace.join("/") ?? ""));
+    this.#overlay.say(wordsFor(notice, this.#address?.namespace.join("/") ?? "", this.src !== ""));
     if (notice.state !== "playing") this.#overlay.live(undefined);
     this.#controls.update();
     this.#soundChanged();
@@ -392,11 +392,22 @@ export class EfirPlayer extends HTMLElement implements Controlled {
   #soundChanged(): void {
     const volume = this.muted ? 0 : this.volume;
     this.#sound.volume = volume;
-    const isWanted = volume > 0 && this.#hasAudio && this.#worker !== undefined;
+    const picture = this.#backend?.picture;
+    if (picture instanceof HTMLVideoElement) {
+      picture.volume = this.volume;
+      picture.muted = volume === 0;
+    }
+    const isWanted = volume > 0 && this.#hasAudio && picture instanceof HTMLCanvasElement;
     if (isWanted) void this.#sound.start();
-    this.#send({ type: "audible", audible: isWanted && this.#sound.isRunning });
+    this.#tellAudible(isWanted && this.#sound.isRunning);
     this.#overlay.offerSound(isWanted && this.#sound.isBlocked && this.state === "playing");
     this.#controls.update();
+  }
+
+  #tellAudible(audible: boolean): void {
+    if (audible === this.#isAudible || this.#backend === undefined) return;
+    this.#isAudible = audible;
+    this.#send({ type: "audible", audible });
   }
 
   #showControls(): void {

@@ -18,16 +18,17 @@ export interface Words {
 /** What this browser has. */
 export interface Abilities {
   isSecure: boolean;
-  hasWebCodecs: boolean;
+  /** WebCodecs, or a way without them. */
+  canPlay: boolean;
 }
 
-const CHECKLIST = "It is tried again by itself. If that does not help: is the address right and the server running, is its certificate " +
-  "still valid, does this network let UDP through?";
 const SILENT: Words = { title: "", advice: "", tone: "note", action: "" };
 
-export function wordsFor(notice: StateNotice, broadcast: string): Words {
+/** `broadcast` is its name; `hasAddress` says whether there is anything to play. */
+export function wordsFor(notice: StateNotice, broadcast: string, hasAddress = true): Words {
   switch (notice.state) {
     case "idle":
+      if (!hasAddress) return { title: "No broadcast chosen", advice: "This player has no address (src) yet.", tone: "note", action: "" };
       return { title: "", advice: "", tone: "note", action: "Play" };
     case "paused":
       return { title: "Paused", advice: "Playing goes on live.", tone: "note", action: "Play" };
@@ -47,7 +48,7 @@ export function wordsFor(notice: StateNotice, broadcast: string): Words {
 function waiting({ code, message }: StateNotice, broadcast: string): Words {
   const advice = "It begins here by itself as soon as somebody sends it. No need to reload.";
   if (code === "not-found") return { title: `${broadcast} is not on the air`, advice, tone: "busy", action: "" };
-  return { title: "Interrupted", advice: message, tone: "busy", action: "" };
+  return { title: "Interrupted", advice: sentence(message), tone: "busy", action: "" };
 }
 
 function connecting({ code, message }: StateNotice): Words {
@@ -56,15 +57,15 @@ function connecting({ code, message }: StateNotice): Words {
     case "":
       return { title: /lost/.test(message) ? "Connecting again" : "Connecting", advice: "", ...busy };
     case "closed":
-      return { title: "Connecting again", advice: message, ...busy };
+      return { title: "Connecting again", advice: sentence(message), ...busy };
     case "busy":
       return { title: "The server is busy", advice: "It is asked again by itself in a moment.", ...busy };
     case "protocol":
-      return { title: "The server does not understand this player", advice: message, ...busy };
+      return { title: "The server does not understand this player", advice: sentence(message), ...busy };
     case "no-webtransport":
-      return { title: "No WebTransport here", advice: message, ...busy };
+      return { title: "No WebTransport here", advice: sentence(message), ...busy };
     default:
-      return { title: "The server cannot be reached", advice: `${sentence(message)} ${CHECKLIST}`, ...busy };
+      return { title: "The server cannot be reached", advice: `${sentence(message)} Trying again by itself.`, ...busy };
   }
 }
 
@@ -76,17 +77,23 @@ function failed({ code, message }: StateNotice): Words {
     case "no-webtransport":
       return { title: "No WebTransport here", advice: "Use a current Chrome, Edge or Firefox, or leave transport at auto to play over HTTP.", ...error };
     case "unsupported":
-      return { title: "This browser cannot play it", advice: message, tone: "error", action: "" };
+      return { title: "This browser cannot play it", advice: sentence(message), tone: "error", action: "" };
     case "decode":
-      return { title: "The picture cannot be decoded", advice: message, ...error };
+      return { title: "The picture cannot be decoded", advice: sentence(message), ...error };
     default:
-      return { title: "It cannot be played", advice: message, ...error };
+      return { title: "It cannot be played", advice: sentence(message), ...error };
   }
 }
 
+/** Begins with a capital and ends with a full stop. */
+function sentence(text: string): string {
+  const whole = text.charAt(0).toUpperCase() + text.slice(1);
+  return /[.!?]$|^$/.test(whole) ? whole : `${whole}.`;
+}
+
 /** Why nothing can be played here at all; undefined when it can. */
-export function obstacle({ isSecure, hasWebCodecs }: Abilities): StateNotice | undefined {
-  if (hasWebCodecs) return undefined;
+export function obstacle({ isSecure, canPlay }: Abilities): StateNotice | undefined {
+  if (canPlay) return undefined;
   const message = isSecure
     ? "It has no WebCodecs. Use a current Chrome, Edge, Firefox or Safari."
     : "The page came over plain http from another machine, where browsers switch WebTransport and WebCodecs off. Open it over https, or on localhost.";
@@ -99,9 +106,4 @@ export function sourceNote(kind: SourceKind, reason: string): string {
   if (/has no WebTransport/i.test(reason)) return "Over HTTP because this browser has no WebTransport.";
   const why = /UDP/.test(reason) ? "UDP seems blocked" : "WebTransport does not connect";
   return `Over HTTP, with more delay, because ${why}. WebTransport is tried again by itself.`;
-}
-
-function sentence(text: string): string {
-  const first = text.charAt(0).toUpperCase() + text.slice(1);
-  return text === "" || /[.!?]$/.test(text) ? first : `${first}.`;
 }

@@ -25,11 +25,15 @@ test("every failure says what to do, and keeps what the player said", () => {
   assert.match(wordsFor(notice("failed", "unauthorized"), "live/demo").advice, /token/);
 });
 
-test("a server that does not answer: certificate, UDP and address are named", () => {
-  const { advice, tone } = wordsFor(notice("connecting", "unreachable"), "live/demo");
+test("a server that does not answer: why is said, and that it is tried again", () => {
+  const { advice, tone } = wordsFor(notice("connecting", "unreachable", "nobody listens there, or UDP is blocked"), "live/demo");
   assert.equal(tone, "busy");
-  assert.match(advice, /certificate/);
-  assert.match(advice, /UDP/);
+  assert.equal(advice, "Nobody listens there, or UDP is blocked. Trying again by itself.");
+});
+
+test("a player without an address has no play button", () => {
+  assert.equal(wordsFor(notice("idle"), "", true).action, "Play");
+  assert.equal(wordsFor(notice("idle"), "", false).action, "");
 });
 
 test("a broadcast that is not there is named, and waited for", () => {
@@ -37,9 +41,9 @@ test("a broadcast that is not there is named, and waited for", () => {
 });
 
 test("a browser without WebCodecs is told whether the page or the browser is at fault", () => {
-  assert.equal(obstacle({ isSecure: true, hasWebCodecs: true }), undefined);
-  assert.match(obstacle({ isSecure: false, hasWebCodecs: false })?.message ?? "", /https/);
-  assert.match(obstacle({ isSecure: true, hasWebCodecs: false })?.message ?? "", /WebCodecs/);
+  assert.equal(obstacle({ isSecure: true, canPlay: true }), undefined);
+  assert.match(obstacle({ isSecure: false, canPlay: false })?.message ?? "", /https/);
+  assert.match(obstacle({ isSecure: true, canPlay: false })?.message ?? "", /WebCodecs/);
 });
 
 test("HTTP is explained unless it was asked for", () => {
@@ -86,5 +90,5 @@ test("the chart remembers a minute and no more", () => {
 });
 
 test("the axis ends at a round number", () => {
-  assert.deepEqual([0, 1, 3, 70, 105, 401, 999].map(axisTop), [1, 1, 4, 100, 200, 1000, 1000]);
+  assert.deepEqual([0, 9, 25, 70, 105, 205, 401, 999].map(axisTop), [10, 10, 30, 80, 200, 300, 600, 1000]);
 });
