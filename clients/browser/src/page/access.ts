@@ -37,9 +37,14 @@ export class Access {
   }
 
   open(isOpen: boolean): void {
-    this.#panel.hidden = !isOpen;
-    this.#button.setAttribute("aria-expanded", String(isOpen));
+    this.show(isOpen);
     if (isOpen) this.#field.focus();
+  }
+
+  /** Without taking the focus from where it is. */
+  show(isShown: boolean): void {
+    this.#panel.hidden = !isShown;
+    this.#button.setAttribute("aria-expanded", String(isShown));
   }
 }
 

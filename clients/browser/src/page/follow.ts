@@ -51,6 +51,7 @@ export class Follower {
   /** Asks again at once, as somebody else. */
   setToken(token: string): void {
     this.#token = token;
+    this.#lose("searching");
     this.#turn.abort();
   }
 
@@ -74,7 +75,10 @@ export class Follower {
     const facts = await fetchFacts(this.#page);
     if (signal.aborted) return;
     if (facts === undefined) return this.#lose("unreachable");
-    this.#status = { ...this.#status, facts };
+    if (facts.server !== this.#status.facts.server || this.#status.phase === "searching") {
+      this.#status = { ...this.#status, facts };
+      this.onChange(this.#status);
+    }
     const error = await this.#overWebTransport(facts, signal);
     if (signal.aborted || error === undefined) return;
     if (error.code === "unauthorized") return this.#refused(signal);

@@ -77,6 +77,7 @@ follower.onChange = (status) => {
     setAccess();
     if (!isFirstLook && grid.count === 0) grid.follow(location.hash);
   }
+  if (status.phase === "unauthorized") access.show(true);
   show(status);
 };
 access.onChange = (token) => {

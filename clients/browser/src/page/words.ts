@@ -35,8 +35,8 @@ export function explain({ phase, reason, facts }: Status, token: string): Words 
       };
     case "unauthorized":
       return token === ""
-        ? { title: "A token is needed", advice: "This relay lets only those see its broadcasts who have a token. Enter it under Access, or open the link you were given with ?token=… in it." }
-        : { title: "The token was refused", advice: "This relay does not know the token. It may have been mistyped or replaced: enter another one under Access." };
+        ? { title: "A token is needed", advice: "This relay lets only those see its broadcasts who have a token. Enter it here, or open the link you were given with ?token=… in it." }
+        : { title: "The token was refused", advice: "This relay does not know the token. It may have been mistyped or replaced: enter another one." };
     case "http":
       return overHttp(reason, host, port);
     default:
