@@ -14,11 +14,11 @@ export interface Address {
 
 /** Reads `https://host:port/live/demo?token=x`; throws an Error in words for whoever wrote the attribute. */
 export function parseAddress(src: string, token: string | null): Address {
-  if (!URL.canParse(src)) throw new Error(`src="${src}" is not a whole address like https://host:4443/live/demo`);
+  if (!URL.canParse(src)) throw new Error(`The address "${src}" is not whole. It looks like https://host:4443/live/demo.`);
   const url = new URL(src);
-  if (url.protocol !== "https:") throw new Error(`src="${src}" must begin with https://, because WebTransport is always encrypted`);
+  if (url.protocol !== "https:") throw new Error(`The address "${src}" must begin with https://, because WebTransport is always encrypted.`);
   const fields = url.pathname.split("/").filter((field) => field !== "");
-  if (fields.length === 0) throw new Error(`src="${src}" names a server but no broadcast, as in ${url.origin}/live/demo`);
+  if (fields.length === 0) throw new Error(`The address "${src}" names a server but no broadcast. It looks like ${url.origin}/live/demo.`);
   if (token) url.searchParams.set("token", token);
   return {
     server: url.origin,

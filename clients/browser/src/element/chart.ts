@@ -113,6 +113,7 @@ export class DelayChart {
     }
     context.setTransform(ratio, 0, 0, ratio, 0, 0);
     context.clearRect(0, 0, width, height);
+    if (this.#history.columns.length === 0) return;
     const top = axisTop(this.#history.peak * 1.05);
     const plot = height - BOTTOM - TOP;
     const y = (value: number): number => TOP + plot * (1 - value / top);

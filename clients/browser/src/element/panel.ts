@@ -17,7 +17,7 @@ export class StatsPanel {
   readonly #sum = make("tfoot");
   readonly #nowHeader = make("th", { scope: "col" }, "now");
   readonly #line = make("p", { class: "line" });
-  readonly #empty = make("p", { class: "empty" }, "This broadcast carries no delay stamps, or none has arrived yet.");
+  readonly #empty = make("p", { class: "empty" }, "No delay of the hops is known: the broadcast carries no times, or none came this way yet.");
   #stats: PlayerStats | undefined;
   #marked: Column | undefined;
 

@@ -103,7 +103,8 @@ export function obstacle({ isSecure, canPlay }: Abilities): StateNotice | undefi
 /** A word about the way the picture comes; empty for the ordinary one. */
 export function sourceNote(kind: SourceKind, reason: string): string {
   if (kind !== "http" || reason === "asked for") return "";
-  if (/has no WebTransport/i.test(reason)) return "Over HTTP because this browser has no WebTransport.";
+  const missing = /has no (WebTransport|WebCodecs)/i.exec(reason)?.[1];
+  if (missing !== undefined) return `Over HTTP because this browser has no ${missing}.`;
   const why = /UDP/.test(reason) ? "UDP seems blocked" : "WebTransport does not connect";
   return `Over HTTP, with more delay, because ${why}. WebTransport is tried again by itself.`;
 }

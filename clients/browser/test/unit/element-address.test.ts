@@ -26,11 +26,11 @@ test("a percent sign that begins no character stands for itself", () => {
 });
 
 for (const [src, complaint] of [
-  ["live/demo", /whole address/],
+  ["live/demo", /not whole/],
   ["http://host/live", /https/],
   ["https://host:4443/", /no broadcast/],
 ] as const) {
-  test(`src="${src}" is refused with words that help`, () => {
+  test(`the address ${src} is refused with words that help`, () => {
     assert.throws(() => parseAddress(src, null), complaint);
   });
 }

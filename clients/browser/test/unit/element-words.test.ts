@@ -51,6 +51,7 @@ test("HTTP is explained unless it was asked for", () => {
   assert.equal(sourceNote("http", "asked for"), "");
   assert.match(sourceNote("http", "WebTransport does not answer: UDP may be blocked on the way"), /UDP seems blocked/);
   assert.match(sourceNote("http", "This browser has no WebTransport."), /has no WebTransport/);
+  assert.match(sourceNote("http", "this browser has no WebCodecs"), /has no WebCodecs\.$/);
 });
 
 test("stages are named by where they are", () => {
