@@ -33,6 +33,6 @@ mod upstream;
 pub use flags::Flags;
 pub use relay::{LoadError, Relay, Shared};
 pub use settings::{
-    AccessSettings, CertificateSettings, HttpsSettings, LimitSettings, MemorySettings, RelaySettings,
+    AccessSettings, CertificateSettings, HttpSettings, HttpsSettings, LimitSettings, MemorySettings, RelaySettings,
     SlowViewerSettings, UpstreamSettings,
 };

@@ -183,8 +183,6 @@ pub struct Shared {
     pub metrics: Metrics,
     /// Trust for upstreams in the same process, instead of what the settings say.
     pub upstream_trust: Option<TrustSettings>,
-    /// Paths served next to the relay's own over HTTP.
-    pub routes: axum::Router,
     /// Where clients of this user on this machine find the certificate's hash, and where development certificates and the secret
     /// that lets peers notice a restart at once are kept over restarts; without it none of these.
     pub state_directory: Option<PathBuf>,
@@ -193,7 +191,7 @@ pub struct Shared {
 impl Shared {
     /// A relay that has its process for itself.
     pub fn new(metrics: Metrics) -> Self {
-        Self { metrics, upstream_trust: None, routes: axum::Router::new(), state_directory: None }
+        Self { metrics, upstream_trust: None, state_directory: None }
     }
 }
 
@@ -209,8 +207,7 @@ impl Relay {
         let upstreams = upstreams(&settings, shared.upstream_trust.as_ref())?;
         let context = Context::new(settings, upstreams).map_err(LoadError::Client)?;
         let settings = &context.settings;
-        let (public, all) = http::routes(context.clone(), certificates.clone(), shared.metrics.clone());
-        let routes = all.merge(shared.routes);
+        let (public, routes) = http::routes(context.clone(), certificates.clone(), shared.metrics.clone());
         let endpoint = ServerEndpoint::bind(
             EndpointSettings {
                 addresses: settings.listen.clone(),
@@ -270,7 +267,8 @@ impl Relay {
         }
         // HTTP tells that the relay is not ready for as long as sessions drain.
         let edge = Shutdown::new(limit::HTTP_GRACE);
-        let http = process::serve_http(listeners, routes, &context.settings.http, &edge);
+        let limits = process::HttpSettings { max_connections: context.settings.http.max_connections };
+        let http = process::serve_http(listeners, routes, &limits, &edge);
         let https = async {
             if let Some(https) = https {
                 https.serve(&context.settings.https, &edge).await;

@@ -4,7 +4,7 @@ use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
-use process::{Contradiction, HttpSettings, LogSettings, Secret};
+use process::{Contradiction, LogSettings, Secret};
 use serde::{Deserialize, Serialize};
 
 /// UDP port that players and other relays know by default.
@@ -85,6 +85,22 @@ pub struct CertificateSettings {
     pub hosts: Vec<String>,
 }
 
+/// HTTP over TCP on localhost, and what is served over HTTP at all.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct HttpSettings {
+    /// Connections served at a time on localhost; more wait in the operating system's queue.
+    pub max_connections: usize,
+    /// Whether the player's page and scripts are served, on every port for HTTP.
+    pub page: bool,
+}
+
+impl Default for HttpSettings {
+    fn default() -> Self {
+        Self { max_connections: process::HttpSettings::default().max_connections, page: true }
+    }
+}
+
 /// HTTPS over TCP, on the number of the UDP port: for browsers that cannot do UDP.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -97,7 +113,7 @@ pub struct HttpsSettings {
 
 impl Default for HttpsSettings {
     fn default() -> Self {
-        Self { enabled: None, max_connections: HttpSettings::default().max_connections }
+        Self { enabled: None, max_connections: process::HttpSettings::default().max_connections }
     }
 }
 

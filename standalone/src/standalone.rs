@@ -4,8 +4,6 @@ use std::io::{self, Write};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 
-use axum::Router;
-use axum::routing::get;
 use origin::Origin;
 use process::{Metrics, Shutdown};
 use relay::{Relay, Shared, UpstreamSettings};
@@ -51,6 +49,8 @@ pub struct Bound {
     pub relay: Vec<SocketAddr>,
     /// TCP addresses of the HTTP edge.
     pub http: Vec<SocketAddr>,
+    /// TCP addresses of HTTPS; none if its port was taken.
+    pub https: Vec<SocketAddr>,
     /// UDP addresses of the origin.
     pub origin: Vec<SocketAddr>,
     /// SHA-256 hashes (hex) of the relay's certificate, as `serverCertificateHashes` takes them.
@@ -100,8 +100,7 @@ impl Standalone {
             ..UpstreamSettings::default()
         });
         relay.upstream.extend(own);
-        let routes = Router::new().route("/", get(async || GUIDE));
-        let relay = Relay::load(relay, Shared { routes, state_directory, ..Shared::new(metrics) }).await?;
+        let relay = Relay::load(relay, Shared { state_directory, ..Shared::new(metrics) }).await?;
         Ok(Self { origin, relay, broadcasts })
     }
 
@@ -110,6 +109,7 @@ impl Standalone {
         Bound {
             relay: self.relay.addresses(),
             http: self.relay.http_addresses(),
+            https: self.relay.https_addresses(),
             origin: self.origin.addresses(),
             certificate_hashes: self.relay.certificate_hashes().iter().map(certs::hash_to_hex).collect(),
             broadcasts: self.broadcasts.clone(),
@@ -121,16 +121,6 @@ impl Standalone {
         tokio::join!(self.origin.run(shutdown.clone()), self.relay.run(shutdown));
     }
 }
-
-/// What the front page says, over TCP.
-const GUIDE: &str = "\
-Efir: live video over QUIC
-
-/metrics                                    Prometheus metrics
-/healthz, /readyz                           is it alive, is it ready
-/certificate.sha256                         the certificate's hash, for serverCertificateHashes
-/tracks/<namespace>/<track>/<group|latest>  one group of a track, e.g. /tracks/live/demo/video0/latest
-";
 
 fn path_of(fields: &[impl AsRef<[u8]>]) -> String {
     let fields: Vec<_> = fields.iter().map(|field| String::from_utf8_lossy(field.as_ref()).into_owned()).collect();

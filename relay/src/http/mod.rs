@@ -9,6 +9,7 @@
 //! | `/broadcasts` | namespaces announced here, as JSON |
 //! | `/server.json` | UDP port, certificate hashes and version: how a page finds the relay it came from |
 //! | `/certificate.sha256`, `/healthz` | the certificate's hash; is it alive |
+//! | `/`, `/efir-player.js` … | the browser player, unless `http.page` is off |
 //! | `/metrics`, `/readyz` | for the operator, over TCP on localhost only |
 
 mod body;
@@ -71,6 +72,7 @@ pub(crate) fn routes(context: Arc<Context>, certificates: Arc<CertificateStore>,
         .fallback(async || (StatusCode::NOT_FOUND, "no such path\n"))
         .with_state(edge.clone())
         .layer(from_fn(cross_origin::allow));
+    let public = if edge.context.settings.http.page { public.merge(browser::routes()) } else { public };
     let operator = Router::new()
         .route("/metrics", get(operator::render_metrics))
         .route("/readyz", get(operator::ready))

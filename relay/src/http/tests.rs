@@ -97,3 +97,17 @@ async fn a_busy_port_matters_only_to_those_who_insist() {
     assert!(matches!(bind(Some(false)), Ok(None)));
     assert_eq!(bind(None).unwrap().unwrap().addresses(), [address]);
 }
+
+#[tokio::test]
+async fn the_page_can_be_switched_off() {
+    let (public, all, _) = edge(RelaySettings::default());
+    for router in [&public, &all] {
+        let page = ask(router, Method::GET, "/").await;
+        assert_eq!(page.headers()[header::CONTENT_TYPE], "text/html; charset=utf-8");
+        assert_eq!(ask(router, Method::GET, "/efir-player.js").await.status(), StatusCode::OK);
+    }
+    let mut settings = RelaySettings::default();
+    settings.http.page = false;
+    let (public, ..) = edge(settings);
+    assert_eq!(ask(&public, Method::GET, "/").await.status(), StatusCode::NOT_FOUND);
+}
