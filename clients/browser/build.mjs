@@ -22,6 +22,8 @@ const PLAYER_BUDGET = 60 * 1024;
 
 const SCRIPTS = {
   "efir-player": join(source, "element", "main.ts"),
+  /** Loaded by the player where WebCodecs are missing. */
+  "efir-fallback": join(source, "fallback", "mse.ts"),
   "efir-publish": join(source, "publish", "main.ts"),
   page: join(source, "page", "page.ts"),
 };

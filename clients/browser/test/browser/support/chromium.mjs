@@ -41,17 +41,18 @@ export class Browser {
     return browser;
   }
 
-  /** A page of another site that embeds the players of the relay whose HTTP edge is on port `http`. */
-  async embedding(http) {
-    const page = await this.page(this.blank);
+  /** A page of another site that embeds the players of the relay whose HTTP edge is on port `http`, in a browser `without` these. */
+  async embedding(http, { without = [] } = {}) {
+    const page = await this.page(this.blank, without);
     await page.addScriptTag({ type: "module", url: `http://localhost:${http}/efir-player.js` });
     await page.waitForFunction(() => customElements.get("efir-player") !== undefined);
     await page.evaluate(installWatch);
     return page;
   }
 
-  async page(url) {
+  async page(url, without = []) {
     const page = await this.context.newPage();
+    if (without.length > 0) await page.addInitScript(takeAway, without);
     page.messages = [];
     page.on("console", (message) => page.messages.push(`${message.type()}: ${message.text()}`));
     page.on("pageerror", (error) => page.messages.push(`page error: ${error.message}`));
@@ -88,6 +89,21 @@ export class Browser {
     }
     rmSync(this.folder, { recursive: true, force: true, maxRetries: 5 });
   }
+}
+
+/** In the page: globals that an older browser lacks go, in workers too. */
+function takeAway(names) {
+  for (const name of names) delete globalThis[name];
+  const Original = globalThis.Worker;
+  globalThis.Worker = class extends Original {
+    constructor(url, options) {
+      const request = new XMLHttpRequest();
+      request.open("GET", url, false);
+      request.send();
+      const code = `for (const name of ${JSON.stringify(names)}) delete globalThis[name];\n${request.responseText}`;
+      super(URL.createObjectURL(new Blob([code], { type: "text/javascript" })), options);
+    }
+  };
 }
 
 /** In the page: `watchBarcode(player)` notes every barcode that the player's canvas shows. */
