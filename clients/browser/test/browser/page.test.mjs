@@ -104,6 +104,7 @@ live("a link opens the same, and follows what is changed", async (servers) => {
 live("a relay that wants a token: none, wrong, right", async (servers) => {
   servers.environment = { EFIR_ACCESS__SUBSCRIBE_TOKEN: "secret" };
   const relay = await servers.relay();
+  servers.environment = {};
   await publish(servers, relay, "live/one");
   const page = await open(relay);
   const titled = (title) => page.waitForFunction((title) => document.querySelector("#notice h2").textContent === title, title);
