@@ -40,7 +40,9 @@ class WorkerBackend implements Backend {
     workerUrl ||= URL.createObjectURL(new Blob([workerSource], { type: "text/javascript" }));
     this.#worker = new Worker(workerUrl, { name: "efir-player" });
     this.#worker.addEventListener("message", ({ data }: MessageEvent<Notice>) => events.notice(data));
-    this.#worker.addEventListener("error", ({ message }) => events.broken(`The player's worker stopped: ${message || "it was not loaded"}`));
+    this.#worker.addEventListener("error", ({ message }) => {
+      events.broken(`The player's worker stopped: ${message || "it was not loaded"}`);
+    });
   }
 
   send(command: Command, transfer: Transferable[] = []): void {

@@ -16,7 +16,6 @@ import { Sight } from "./sight.ts";
 import { Sound } from "./sound.ts";
 import { obstacle, sourceNote, type StateNotice, wordsFor } from "./words.ts";
 
-
 const IDLE: StateNotice = { type: "state", state: "idle", message: "", code: "" };
 /** Changes of these mean another broadcast, or another way to it. */
 const RESTARTING = new Set(["src", "token", "transport", "http", "certificate-hash"]);
@@ -151,7 +150,11 @@ export class EfirPlayer extends HTMLElement implements Controlled {
   /** Of the last second. */
   get lastStats(): PlayerStats | undefined { return this.#stats; }
   get paused(): boolean { return RESTING.includes(this.state); }
-  get isSilent(): boolean { return this.muted || this.volume === 0 || (this.#hasAudio && !this.#sound.isRunning && !(this.#backend?.picture instanceof HTMLVideoElement)); }
+  /** Not heard now, for whatever reason. */
+  get isSilent(): boolean {
+    const isHeld = this.#hasAudio && !this.#sound.isRunning && this.#video === undefined;
+    return this.muted || this.volume === 0 || isHeld;
+  }
   get isFullscreen(): boolean { return document.fullscreenElement === this; }
 
   /** Plays, goes on live after a pause, tries again after a failure. */
@@ -161,7 +164,10 @@ export class EfirPlayer extends HTMLElement implements Controlled {
   }
 
   pause(): void {
-    this.#send({ type: "pause" });
+    if (this.#backend !== undefined) return this.#send({ type: "pause" });
+    // Still asking the server for its certificate.
+    this.#turn += 1;
+    this.#takeState(IDLE);
   }
 
   togglePlay(): void {
@@ -194,6 +200,7 @@ export class EfirPlayer extends HTMLElement implements Controlled {
 
   /** Rejects where the browser has none, or refuses. */
   async requestPictureInPicture(): Promise<PictureInPictureWindow> {
+    if (this.#video !== undefined) return this.#video.requestPictureInPicture();
     this.#closeMirror();
     const mirror = new Mirror();
     this.#mirror = mirror;
@@ -236,6 +243,7 @@ export class EfirPlayer extends HTMLElement implements Controlled {
     try {
       this.#address = parseAddress(this.src, this.getAttribute("token"));
     } catch (error) {
+      this.#shutDown();
       const message = error instanceof Error ? error.message : String(error);
       return this.#takeState({ type: "state", state: "failed", message, code: "" });
     }
@@ -278,6 +286,13 @@ export class EfirPlayer extends HTMLElement implements Controlled {
 
   /** For good, or until the element is put into a document again. */
   #end(): void {
+    this.#shutDown();
+    this.#hasStarted = false;
+    this.#takeState(IDLE);
+  }
+
+  /** Nothing runs any more, and the canvas is gone: the next start makes all of it anew. */
+  #shutDown(): void {
     this.#turn += 1;
     this.#sound.stop();
     this.#closeMirror();
@@ -287,9 +302,13 @@ export class EfirPlayer extends HTMLElement implements Controlled {
     this.#backend?.picture.remove();
     this.#backend = undefined;
     this.#stats = undefined;
-    this.#hasStarted = false;
     this.#hasAudio = false;
-    this.#takeState(IDLE);
+  }
+
+  /** Where WebCodecs are missing: it has its own sound and picture-in-picture. */
+  get #video(): HTMLVideoElement | undefined {
+    const picture = this.#backend?.picture;
+    return picture instanceof HTMLVideoElement ? picture : undefined;
   }
 
   #send(command: Command, transfer: Transferable[] = []): void {
@@ -323,7 +342,10 @@ export class EfirPlayer extends HTMLElement implements Controlled {
       case "painted": {
         const { timestamp, group, width, height } = notice;
         const shape = `${width} / ${height}`;
-        if (this.#shape !== shape) this.#stage.style.aspectRatio = this.#shape = shape;
+        if (this.#shape !== shape) {
+          this.#stage.style.aspectRatio = this.#shape = shape;
+          this.#stage.style.setProperty("--tallness", String(height / width));
+        }
         return this.#tell("painted", { timestamp, group, width, height });
       }
       case "frame":
@@ -392,12 +414,12 @@ export class EfirPlayer extends HTMLElement implements Controlled {
   #soundChanged(): void {
     const volume = this.muted ? 0 : this.volume;
     this.#sound.volume = volume;
-    const picture = this.#backend?.picture;
-    if (picture instanceof HTMLVideoElement) {
-      picture.volume = this.volume;
-      picture.muted = volume === 0;
+    const video = this.#video;
+    if (video !== undefined) {
+      video.volume = this.volume;
+      video.muted = volume === 0;
     }
-    const isWanted = volume > 0 && this.#hasAudio && picture instanceof HTMLCanvasElement;
+    const isWanted = volume > 0 && this.#hasAudio && this.#backend !== undefined && video === undefined;
     if (isWanted) void this.#sound.start();
     this.#tellAudible(isWanted && this.#sound.isRunning);
     this.#overlay.offerSound(isWanted && this.#sound.isBlocked && this.state === "playing");

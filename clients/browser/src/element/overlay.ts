@@ -15,7 +15,8 @@ export class Overlay {
   readonly #title = make("h2");
   readonly #advice = make("p");
   readonly #action = make("button", { type: "button", part: "action" });
-  readonly #message = make("div", { part: "message", class: "message", role: "status", hidden: true }, this.#title, this.#advice, this.#action);
+  readonly #message = make("div", { part: "message", class: "message", role: "status", hidden: true },
+    this.#title, this.#advice, this.#action);
   #timer: ReturnType<typeof setTimeout> | undefined;
 
   constructor(play: () => void, sound: () => void) {
@@ -55,8 +56,12 @@ export class Overlay {
     const known = glassToGlass?.p50 ?? (stages.length > 0 ? sum : undefined);
     const way = source === "http" ? "over HTTP" : "";
     this.#badge.classList.add("live");
-    this.#badge.replaceChildren(make("b", {}, "LIVE"), [known === undefined ? "" : duration(known), way].filter((part) => part !== "").join(" · "));
-    const from = glassToGlass === undefined ? "from the origin to the screen; when it was captured is not known" : "from capture to the screen";
-    this.#badge.title = known === undefined ? "The broadcast carries no times" : `${duration(known)} ${uncertainty(glassToGlass?.uncertainty ?? 0)} ${from}`;
+    const words = [known === undefined ? "" : duration(known), way].filter((part) => part !== "");
+    this.#badge.replaceChildren(make("b", {}, "LIVE"), words.join(" · "));
+    const from = glassToGlass === undefined
+      ? "from the origin to the screen; when it was captured is not known"
+      : "from capture to the screen";
+    const unsure = uncertainty(glassToGlass?.uncertainty ?? 0);
+    this.#badge.title = known === undefined ? "The broadcast carries no times" : `${duration(known)} ${unsure} ${from}`;
   }
 }

@@ -22,14 +22,16 @@ export class StatsPanel {
   #marked: Column | undefined;
 
   constructor() {
-    const canvas = make("canvas", { part: "chart", role: "img", "aria-label": "Delay by stage over the last minute; the table has the same numbers" });
+    const label = "Delay by stage over the last minute; the table has the same numbers";
+    const canvas = make("canvas", { part: "chart", role: "img", "aria-label": label });
     this.#chart = new DelayChart(canvas, this.#history);
     const heads = ["p50", "p99", "±"].map((text) => make("th", { scope: "col" }, text));
     const caption = make("caption", {}, "Delay by stage, ms");
     const head = make("thead", {}, make("tr", {}, make("th", { scope: "col" }, "stage"), this.#nowHeader, ...heads));
     const table = make("table", { part: "table" }, caption, head, this.#rows, this.#sum);
     const delays = make("div", { class: "delays" }, make("div", { class: "plot" }, canvas, this.#empty), table);
-    this.element = make("section", { part: "panel", class: "panel", "aria-label": "Delay and delivery", tabindex: "0" }, delays, this.#tiles, this.#line);
+    const attributes = { part: "panel", class: "panel", "aria-label": "Delay and delivery", tabindex: "0" };
+    this.element = make("section", attributes, delays, this.#tiles, this.#line);
     canvas.addEventListener("pointermove", (event) => this.#mark(event.offsetX));
     canvas.addEventListener("pointerleave", () => this.#mark(undefined));
     new ResizeObserver(() => this.#draw()).observe(canvas);

@@ -10,8 +10,14 @@ export interface StageWords {
 
 const FIXED: Record<string, StageWords> = {
   origin: { name: "origin", meaning: "From the moment a picture was captured, or reached the origin, until the origin sent it." },
-  receive: { name: "receiving", meaning: "From a picture's first byte in this browser to its last: large pictures on a slow link take longer." },
-  buffer: { name: "waiting", meaning: "Kept on purpose until it is due, so that an uneven network does not stop the picture. Target latency sets it." },
+  receive: {
+    name: "receiving",
+    meaning: "From a picture's first byte in this browser to its last: large pictures on a slow link take longer.",
+  },
+  buffer: {
+    name: "waiting",
+    meaning: "Kept on purpose until it is due, so that an uneven network does not stop the picture. Target latency sets it.",
+  },
   decode: { name: "decoding", meaning: "From giving the picture to the decoder until it was decoded." },
   paint: { name: "painting", meaning: "From the moment the picture was due and decoded until it was drawn." },
 };
@@ -25,7 +31,8 @@ export function describeStages(stages: readonly Pick<DelayStage, "stage">[]): St
 function hop(stage: string, relays: number): StageWords {
   const [kind = "", count = ""] = stage.split(" ");
   if (kind === "relay") {
-    return { name: `inside relay ${count}`, meaning: `How long relay ${count} typically keeps a picture, from its arrival to the first write to a viewer.` };
+    const meaning = `How long relay ${count} typically keeps a picture, from its arrival to the first write to a viewer.`;
+    return { name: `inside relay ${count}`, meaning };
   }
   if (kind !== "link") return { name: stage, meaning: "" };
   const from = count === "1" ? "the origin" : `relay ${Number(count) - 1}`;
