@@ -27,7 +27,7 @@ const SCRIPTS = {
   "efir-publish": join(source, "publish", "main.ts"),
   page: join(source, "page", "page.ts"),
 };
-const COPIED = ["index.html", "style.css", "favicon.svg"];
+const COPIED = ["index.html", "first.js", "style.css", "favicon.svg"];
 
 const settings = {
   bundle: true,

@@ -38,8 +38,9 @@ struct Prepared {
 
 const SCRIPT: &str = "text/javascript; charset=utf-8";
 
-static ASSETS: [Asset; 7] = [
+static ASSETS: [Asset; 8] = [
     Asset::new("/", "text/html; charset=utf-8", include_bytes!("../dist/index.html")),
+    Asset::new("/first.js", SCRIPT, include_bytes!("../dist/first.js")),
     Asset::new("/page.js", SCRIPT, include_bytes!("../dist/page.js")),
     Asset::new("/style.css", "text/css; charset=utf-8", include_bytes!("../dist/style.css")),
     Asset::new("/efir-player.js", SCRIPT, include_bytes!("../dist/efir-player.js")),

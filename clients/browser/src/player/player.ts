@@ -43,6 +43,7 @@ export class Player {
   #rendition: RenditionState | undefined;
   #wantedVideo = "";
   #opening = { video: 0, audio: 0 };
+  #isAudioOpening = false;
   #finish: (outcome: Outcome) => void = () => undefined;
 
   #stats = new StatsMeter();
@@ -288,6 +289,7 @@ export class Player {
     this.#rendition = undefined;
     this.#wantedVideo = "";
     this.#opening = { video: this.#opening.video + 1, audio: this.#opening.audio + 1 };
+    this.#isAudioOpening = false;
     this.#playback?.clear();
   }
 
@@ -369,7 +371,7 @@ export class Player {
     const playback = this.#playback;
     if (playback === undefined || this.#isPaused || this.#catalog === undefined) return;
     if (!this.#isVisible && !this.#isAudible) playback.closeAudio();
-    else if (playback.audio === undefined) void this.#openAudio();
+    else if (playback.audio === undefined && !this.#isAudioOpening) void this.#openAudio();
   }
 
   #videoTrack(): CatalogTrack | undefined {
@@ -402,7 +404,12 @@ export class Player {
     if (track === undefined) return;
     const turn = ++this.#opening.audio;
     const isWanted = (): boolean => turn === this.#opening.audio;
-    await this.#open(source, track, AUDIO_PRIORITY, "join", isWanted, (reader) => playback.openAudio(track, reader));
+    this.#isAudioOpening = true;
+    try {
+      await this.#open(source, track, AUDIO_PRIORITY, "join", isWanted, (reader) => playback.openAudio(track, reader));
+    } finally {
+      if (isWanted()) this.#isAudioOpening = false;
+    }
   }
 
   async #open(
@@ -445,6 +452,7 @@ export class Player {
     this.#isPaused = true;
     this.#wantedVideo = "";
     this.#opening = { video: this.#opening.video + 1, audio: this.#opening.audio + 1 };
+    this.#isAudioOpening = false;
     this.#playback.clear();
     this.#setState("paused", "", "");
   }

@@ -30,6 +30,8 @@ const CORRECTION_MS = 2500;
 const MARGIN_MS = 10;
 /** Share of arrivals that has to be in time when playing as live as possible. */
 const IN_TIME = 0.98;
+/** The same for sound, where every one that is late is heard as a hole: one in ten seconds. */
+const SOUND_IN_TIME = 0.998;
 /** Sound further from the clock than this is put in place again instead of being followed. */
 const APART_MS = 120;
 /** Share of the sound's deviation by which one report moves the clock. */
@@ -229,7 +231,7 @@ export class Timeline {
 
   /** What the other track needs, ms. */
   #needed(): number {
-    return this.#needs.quantiles(IN_TIME)?.[0] ?? -Infinity;
+    return this.#needs.quantiles(SOUND_IN_TIME)?.[0] ?? -Infinity;
   }
 
   #margin(): number {
