@@ -112,6 +112,7 @@ export function installWatch() {
     const probe = new OffscreenCanvas(620, 2).getContext("2d", { willReadFrequently: true });
     const seen = [];
     const watch = { seen, stop: false, unreadable: 0 };
+    let last;
     const look = () => {
       if (watch.stop) return;
       const canvas = player.shadowRoot.querySelector("canvas");
@@ -130,7 +131,7 @@ export function installWatch() {
         // Before the first frame the canvas is transparent.
         const painted = pixels[3] > 0;
         if (painted && !clear) watch.unreadable += 1;
-        if (painted && clear && seen.at(-1)?.value !== value) seen.push({ value, at: performance.now() });
+        if (painted && clear && last !== value) seen.push({ value: (last = value), at: performance.now() });
       }
       requestAnimationFrame(look);
     };
