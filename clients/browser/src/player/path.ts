@@ -3,7 +3,8 @@
 import { fullTrackName } from "../moqt/name.ts";
 import type { Source, TrackReader } from "../source/source.ts";
 
-const LAST = 255;
+/** Before sound and pictures: a hundred bytes a second that also say that the server is alive. */
+const PATH_PRIORITY = 8;
 
 /** Counters since the connection began. */
 interface PathReport {
@@ -36,7 +37,7 @@ export class PathFollower {
 
   async #run(source: Source, onRoundTrip: (milliseconds: number) => void): Promise<void> {
     if (source.kind !== "webtransport") return;
-    const reader = await source.open(fullTrackName([".efir", "session"], "path"), { priority: LAST, from: "join" });
+    const reader = await source.open(fullTrackName([".efir", "session"], "path"), { priority: PATH_PRIORITY, from: "join" });
     this.#reader = reader;
     if (this.#isClosed) reader.close();
     while (!this.#isClosed) {

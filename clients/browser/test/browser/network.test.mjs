@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import { Browser, judge } from "./support/chromium.mjs";
+import { clipOf } from "./support/clips.mjs";
 import { addPlayer } from "./support/player.mjs";
 import { Servers, crash } from "./support/servers.mjs";
 import { Shaper } from "./support/shaper.mjs";
@@ -91,6 +92,23 @@ live("a slow link costs whole groups and never shows garbage", async (servers, s
   await player.shown();
   const { inOrder } = judge(await player.show(60));
   assert.ok(inOrder > 0.9, "does not recover when the link does");
+});
+
+live("a link too slow for the large rendition gets the small one", async (servers, shaped) => {
+  const origin = await servers.origin(clipOf("renditions"), "--namespace", "live/demo");
+  const relay = await servers.relay(origin.udp);
+  const link = await shaped(relay.udp, { seed: 3 });
+  link.delay = 5;
+  const page = await browser.embedding(relay.http);
+  const player = await addPlayer(page, { host: "127.0.0.1", udp: link.port, http: relay.http }, { transport: "webtransport" });
+  await player.act((player) => (player.style.cssText = "display:block;width:1280px;height:720px"));
+  await player.until((log) => log.stats?.rendition === "video0", undefined, 40_000);
+  link.rate = 1_300_000;
+  await player.until((log) => log.stats?.rendition === "video1", undefined, 40_000);
+  await player.shown();
+  const { garbage, inOrder } = judge((await player.show(120)).slice(30));
+  assert.deepEqual(garbage, []);
+  assert.ok(inOrder > 0.8, `${inOrder} in order on the rendition that fits`);
 });
 
 live("a lossy, long link plays", async (servers, shaped) => {

@@ -163,6 +163,18 @@ for (const [name, clip, packaging] of [
   });
 }
 
+live("the same over draft-16, for relays that speak no other", async (servers) => {
+  const server = await servers.standalone();
+  const page = await browser.embedding(server.http, { protocols: ["moqt-16"] });
+  const player = await addPlayer(page, server);
+  await player.show(10);
+  const { garbage, back, inOrder } = judge(await player.show(90));
+  assert.deepEqual({ garbage, back }, { garbage: [], back: 0 });
+  assert.ok(inOrder > 0.9, `${inOrder} in order`);
+  const { stats } = await player.until((log) => log.stats?.rtt !== undefined && log.stats.glassToGlass !== undefined);
+  assert.equal(stats.protocol, "moqt-16");
+});
+
 live("the rendition is switched by hand without a gap", async (servers) => {
   const server = await servers.standalone(clipOf("renditions"));
   const page = await browser.embedding(server.http);

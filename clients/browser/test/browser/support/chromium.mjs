@@ -41,18 +41,28 @@ export class Browser {
     return browser;
   }
 
-  /** A page of another site that embeds the players of the relay whose HTTP edge is on port `http`, in a browser `without` these. */
-  async embedding(http, { without = [] } = {}) {
-    const page = await this.page(this.blank, without);
+  /**
+   * A page of another site that embeds the players of the relay whose HTTP edge is on port `http`, in a browser `without` these
+   * globals, or that offers no other WebTransport `protocols` than these.
+   */
+  async embedding(http, { without = [], protocols } = {}) {
+    const lines = without.map((name) => `delete globalThis.${name};`);
+    if (protocols !== undefined) {
+      lines.push(`globalThis.WebTransport = class extends WebTransport {
+        constructor(url, options) { super(url, { ...options, protocols: ${JSON.stringify(protocols)} }); }
+      };`);
+    }
+    const page = await this.page(this.blank, lines.join("\n"));
     await page.addScriptTag({ type: "module", url: `http://localhost:${http}/efir-player.js` });
     await page.waitForFunction(() => customElements.get("efir-player") !== undefined);
     await page.evaluate(installWatch);
     return page;
   }
 
-  async page(url, without = []) {
+  /** `first` runs before everything else, in the page and in its workers. */
+  async page(url, first = "") {
     const page = await this.context.newPage();
-    if (without.length > 0) await page.addInitScript(takeAway, without);
+    if (first !== "") await page.addInitScript(runFirst, first);
     page.messages = [];
     page.on("console", (message) => page.messages.push(`${message.type()}: ${message.text()}`));
     page.on("pageerror", (error) => page.messages.push(`page error: ${error.message}`));
@@ -91,17 +101,16 @@ export class Browser {
   }
 }
 
-/** In the page: globals that an older browser lacks go, in workers too. */
-function takeAway(names) {
-  for (const name of names) delete globalThis[name];
+/** In the page: runs `code`, here and at the beginning of every worker. */
+function runFirst(code) {
+  new Function(code)();
   const Original = globalThis.Worker;
   globalThis.Worker = class extends Original {
     constructor(url, options) {
       const request = new XMLHttpRequest();
       request.open("GET", url, false);
       request.send();
-      const code = `for (const name of ${JSON.stringify(names)}) delete globalThis[name];\n${request.responseText}`;
-      super(URL.createObjectURL(new Blob([code], { type: "text/javascript" })), options);
+      super(URL.createObjectURL(new Blob([`${code}\n${request.responseText}`], { type: "text/javascript" })), options);
     }
   };
 }
