@@ -1,39 +1,17 @@
 // What happens on the way: slow links, dead relays, wrong tokens, blocked UDP, hidden tabs.
 import assert from "node:assert/strict";
-import { after, before, test } from "node:test";
-import { Browser, judge } from "./support/chromium.mjs";
+import { judge } from "./support/chromium.mjs";
 import { clipOf } from "./support/clips.mjs";
 import { addPlayer } from "./support/player.mjs";
-import { Servers, crash } from "./support/servers.mjs";
-import { Shaper } from "./support/shaper.mjs";
+import { crash } from "./support/servers.mjs";
+import { suite } from "./support/suite.mjs";
 
-let browser;
-before(async () => (browser = await Browser.start()));
-after(() => browser?.close());
-
-function live(name, body) {
-  test(name, async () => {
-    const servers = new Servers();
-    const shapers = [];
-    const shaped = async (port, options) => {
-      const shaper = await Shaper.start(port, options);
-      shapers.push(shaper);
-      return shaper;
-    };
-    try {
-      await browser.guard(name, () => body(servers, shaped));
-    } finally {
-      await Promise.all(browser.context.pages().slice(1).map((page) => page.close()));
-      await servers.close();
-      for (const shaper of shapers) shaper.close();
-    }
-  });
-}
+const { live, browser } = suite();
 
 live("a relay that is killed and started again is found again", async (servers) => {
   const origin = await servers.origin();
   const relay = await servers.relay(origin.udp);
-  const page = await browser.embedding(relay.http);
+  const page = await browser().embedding(relay.http);
   const player = await addPlayer(page, relay);
   await player.show(30);
   await crash(relay.child);
@@ -47,7 +25,7 @@ live("a relay that is killed and started again is found again", async (servers) 
 live("an origin that is killed and started again goes on in the same player", async (servers) => {
   const origin = await servers.origin();
   const relay = await servers.relay(origin.udp);
-  const page = await browser.embedding(relay.http);
+  const page = await browser().embedding(relay.http);
   const player = await addPlayer(page, relay);
   await player.show(30);
   await crash(origin.child);
@@ -62,7 +40,7 @@ live("an origin that is killed and started again goes on in the same player", as
 live("a relay that says goodbye is left in time", async (servers) => {
   const origin = await servers.origin();
   const relay = await servers.relay(origin.udp);
-  const page = await browser.embedding(relay.http);
+  const page = await browser().embedding(relay.http);
   const player = await addPlayer(page, relay);
   await player.show(30);
   relay.child.kill("SIGTERM");
@@ -77,7 +55,7 @@ live("a slow link costs whole groups and never shows garbage", async (servers, s
   const relay = await servers.relay(origin.udp);
   const link = await shaped(relay.udp, { seed: 7 });
   link.delay = 10;
-  const page = await browser.embedding(relay.http);
+  const page = await browser().embedding(relay.http);
   const player = await addPlayer(page, { host: "127.0.0.1", udp: link.port, http: relay.http }, { transport: "webtransport" });
   await player.show(30);
   // The clip needs 2.8 Mbit/s.
@@ -99,7 +77,7 @@ live("a link too slow for the large rendition gets the small one", async (server
   const relay = await servers.relay(origin.udp);
   const link = await shaped(relay.udp, { seed: 3 });
   link.delay = 5;
-  const page = await browser.embedding(relay.http);
+  const page = await browser().embedding(relay.http);
   const player = await addPlayer(page, { host: "127.0.0.1", udp: link.port, http: relay.http }, { transport: "webtransport" });
   await player.act((player) => (player.style.cssText = "display:block;width:1280px;height:720px"));
   await player.until((log) => log.stats?.rendition === "video0", undefined, 40_000);
@@ -117,7 +95,7 @@ live("a lossy, long link plays", async (servers, shaped) => {
   const link = await shaped(relay.udp, { seed: 11 });
   link.delay = 30;
   link.loss = 0.01;
-  const page = await browser.embedding(relay.http);
+  const page = await browser().embedding(relay.http);
   const player = await addPlayer(page, { host: "127.0.0.1", udp: link.port, http: relay.http }, { transport: "webtransport", latency: "500" });
   await player.show(30);
   const { garbage, back } = judge(await player.show(120));
@@ -131,7 +109,7 @@ live("a refused token says so, a right one plays", async (servers) => {
   const origin = await servers.origin();
   servers.environment = { EFIR_ACCESS__SUBSCRIBE_TOKEN: "open-sesame" };
   const relay = await servers.relay(origin.udp);
-  const page = await browser.embedding(relay.http);
+  const page = await browser().embedding(relay.http);
   for (const query of ["", "?token=wrong"]) {
     const refused = await addPlayer(page, relay, { src: `https://localhost:${relay.udp}/live/demo${query}` });
     const log = await refused.until((log) => log.states.at(-1)?.state === "failed");
@@ -145,7 +123,7 @@ live("a refused token says so, a right one plays", async (servers) => {
 
 live("a broadcast that is not on the air is waited for", async (servers) => {
   const relay = await servers.relay(undefined);
-  const page = await browser.embedding(relay.http);
+  const page = await browser().embedding(relay.http);
   const player = await addPlayer(page, relay);
   const log = await player.until((log) => log.states.at(-1)?.state === "waiting");
   assert.match(log.states.at(-1).message, /live\/demo/);
@@ -158,7 +136,7 @@ live("blocked UDP: the same player plays over HTTP, says so, and comes back", as
   const relay = await servers.relay(origin.udp);
   const link = await shaped(relay.udp);
   link.blocked = true;
-  const page = await browser.embedding(relay.http);
+  const page = await browser().embedding(relay.http);
   const player = await addPlayer(page, { host: "127.0.0.1", udp: link.port, http: relay.http });
   const log = await player.until((log) => log.sources.at(-1)?.kind === "http");
   assert.match(log.sources.at(-1).reason, /UDP|WebTransport/);
@@ -175,7 +153,7 @@ live("UDP that is blocked while playing", async (servers, shaped) => {
   const origin = await servers.origin();
   const relay = await servers.relay(origin.udp);
   const link = await shaped(relay.udp);
-  const page = await browser.embedding(relay.http);
+  const page = await browser().embedding(relay.http);
   const player = await addPlayer(page, { host: "127.0.0.1", udp: link.port, http: relay.http });
   await player.show(30);
   link.blocked = true;
@@ -187,7 +165,7 @@ live("UDP that is blocked while playing", async (servers, shaped) => {
 live("a hidden tab costs little and is live again when looked at", async (servers) => {
   const origin = await servers.origin();
   const relay = await servers.relay(origin.udp);
-  const page = await browser.embedding(relay.http);
+  const page = await browser().embedding(relay.http);
   const player = await addPlayer(page, relay);
   await player.until((log) => log.stats?.bitrate > 1_000_000);
   await page.evaluate(() => {
@@ -216,7 +194,7 @@ for (const [lacks, names] of [
 ]) {
   live(`a browser without ${lacks} plays over HTTP`, async (servers) => {
     const server = await servers.standalone();
-    const page = await browser.embedding(server.http, { without: names });
+    const page = await browser().embedding(server.http, { without: names });
     const player = await addPlayer(page, server);
     const log = await player.until((log) => log.sources.at(-1)?.kind === "http" && log.states.at(-1).state === "playing");
     assert.match(log.sources.at(-1).reason, names.length > 1 ? /WebCodecs/ : /WebTransport/);

@@ -1,35 +1,19 @@
 // The live picture in an ordinary Chromium: in order, with sound, from the middle of a group, over relays, in every codec.
 import assert from "node:assert/strict";
-import { after, before, test } from "node:test";
-import { Browser, judge } from "./support/chromium.mjs";
+import { judge } from "./support/chromium.mjs";
 import { clipOf } from "./support/clips.mjs";
 import { addPlayer } from "./support/player.mjs";
-import { Servers } from "./support/servers.mjs";
+import { suite } from "./support/suite.mjs";
 import { watch } from "./support/watch.mjs";
 
 /** Frames per group of the clips. */
 const GROUP = 30;
 
-let browser;
-before(async () => (browser = await Browser.start()));
-after(() => browser?.close());
-
-/** A test with servers of its own and fresh pages. */
-function live(name, body) {
-  test(name, async () => {
-    const servers = new Servers();
-    try {
-      await browser.guard(name, () => body(servers));
-    } finally {
-      await Promise.all(browser.context.pages().slice(1).map((page) => page.close()));
-      await servers.close();
-    }
-  });
-}
+const { live, browser } = suite();
 
 live("the relay's own page shows the picture, frame by frame, and the sound is heard", async (servers) => {
   const server = await servers.standalone();
-  const page = await browser.page(`http://localhost:${server.http}/#live/demo`);
+  const page = await browser().page(`http://localhost:${server.http}/#live/demo`);
   await page.waitForSelector("efir-player");
   const frames = await watch(page, 90);
   const { garbage, back, inOrder } = judge(frames);
@@ -39,7 +23,7 @@ live("the relay's own page shows the picture, frame by frame, and the sound is h
 
 live("every frame is shown once and in order, and embedded on another site", async (servers) => {
   const server = await servers.standalone();
-  const page = await browser.embedding(server.http);
+  const page = await browser().embedding(server.http);
   const player = await addPlayer(page, server);
   await player.show(10);
   const { garbage, back, inOrder, steps } = judge(await player.show(150));
@@ -56,7 +40,7 @@ live("every frame is shown once and in order, and embedded on another site", asy
 
 live("sound plays without holes and the picture follows it", async (servers) => {
   const server = await servers.standalone(clipOf("renditions"));
-  const page = await browser.embedding(server.http);
+  const page = await browser().embedding(server.http);
   // Listens to whatever goes to the loudspeaker.
   await page.evaluate(() => {
     const connect = AudioNode.prototype.connect;
@@ -105,7 +89,7 @@ live("sound plays without holes and the picture follows it", async (servers) => 
 
 live("a viewer who comes in the middle of a group sees that group at once", async (servers) => {
   const server = await servers.standalone();
-  const page = await browser.embedding(server.http);
+  const page = await browser().embedding(server.http);
   const first = await addPlayer(page, server);
   await first.show(40);
   for (let round = 0; round < 3; round++) {
@@ -126,7 +110,7 @@ live("the delay of every hop: origin, two relays, three links, this browser", as
   const origin = await servers.origin();
   const far = await servers.relay(origin.udp);
   const near = await servers.relay(far.udp);
-  const page = await browser.embedding(near.http);
+  const page = await browser().embedding(near.http);
   const player = await addPlayer(page, near, { stats: "" });
   const { stats } = await player.until((log) => log.stats?.stages?.length >= 10 && log.stats.loss !== undefined);
   assert.deepEqual(
@@ -152,7 +136,7 @@ for (const [name, clip, packaging] of [
   live(`${name} play`, async (servers) => {
     const origin = await servers.origin(clipOf(clip), "--namespace", "live/demo", "--packaging", packaging);
     const relay = await servers.relay(origin.udp);
-    const page = await browser.embedding(relay.http);
+    const page = await browser().embedding(relay.http);
     const player = await addPlayer(page, relay, { muted: undefined });
     await player.show(10);
     const { garbage, back, inOrder } = judge(await player.show(90));
@@ -165,7 +149,7 @@ for (const [name, clip, packaging] of [
 
 live("the same over draft-16, for relays that speak no other", async (servers) => {
   const server = await servers.standalone();
-  const page = await browser.embedding(server.http, { protocols: ["moqt-16"] });
+  const page = await browser().embedding(server.http, { protocols: ["moqt-16"] });
   const player = await addPlayer(page, server);
   await player.show(10);
   const { garbage, back, inOrder } = judge(await player.show(90));
@@ -177,7 +161,7 @@ live("the same over draft-16, for relays that speak no other", async (servers) =
 
 live("the rendition is switched by hand without a gap", async (servers) => {
   const server = await servers.standalone(clipOf("renditions"));
-  const page = await browser.embedding(server.http);
+  const page = await browser().embedding(server.http);
   const player = await addPlayer(page, server, { rendition: "video0" });
   await player.until((log) => log.stats?.width === 1280);
   await player.show(30);
@@ -193,7 +177,7 @@ live("the rendition is switched by hand without a gap", async (servers) => {
 
 live("a small player takes the small rendition by itself, a large one the large", async (servers) => {
   const server = await servers.standalone(clipOf("renditions"));
-  const page = await browser.embedding(server.http);
+  const page = await browser().embedding(server.http);
   const player = await addPlayer(page, server);
   await player.act((player) => (player.style.cssText = "display:block;width:160px;height:90px"));
   await player.until((log) => log.stats?.rendition === "video1");
@@ -203,7 +187,7 @@ live("a small player takes the small rendition by itself, a large one the large"
 
 live("eight players on one page", async (servers) => {
   const server = await servers.standalone(clipOf("small"));
-  const page = await browser.embedding(server.http);
+  const page = await browser().embedding(server.http);
   const players = [];
   for (let count = 0; count < 8; count++) players.push(await addPlayer(page, server));
   for (const player of players) {
@@ -215,7 +199,7 @@ live("eight players on one page", async (servers) => {
 
 live("pause stands still, going on is live again", async (servers) => {
   const server = await servers.standalone();
-  const page = await browser.embedding(server.http);
+  const page = await browser().embedding(server.http);
   const player = await addPlayer(page, server);
   await player.show(30);
   await player.act((player) => player.pause());
