@@ -139,13 +139,12 @@ impl std::fmt::Display for Bound {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let port = |addresses: &[SocketAddr]| addresses.first().map_or(0, SocketAddr::port);
         let (udp, tcp) = (port(&self.relay), port(&self.http));
-        writeln!(f, "Efir is on the air.\n")?;
+        writeln!(f, "Efir is on the air. Watch it in a browser:  http://localhost:{tcp}/\n")?;
         for broadcast in &self.broadcasts {
             writeln!(f, "  broadcast     {broadcast}")?;
             writeln!(f, "  WebTransport  https://localhost:{udp}/{broadcast}")?;
             writeln!(f, "  raw QUIC      moqt://localhost:{udp}/{broadcast}")?;
         }
-        writeln!(f, "  HTTP          http://localhost:{tcp}/")?;
         let broadcast = self.broadcasts.first().map_or("live/demo", String::as_str);
         writeln!(f, "\nTry, in another terminal:\n")?;
         writeln!(f, "  cargo run --release -p cli -- ls https://localhost:{udp}")?;
