@@ -90,9 +90,9 @@ export class StatsPanel {
 
   #draw(): void {
     if (!this.element.isConnected) return;
-    const style = getComputedStyle(this.element);
-    const colour = (name: string): string => style.getPropertyValue(name).trim();
-    this.#chart.draw({ text: colour("--muted"), grid: colour("--line"), ground: colour("--ground") });
+    // Of the canvas itself: custom properties would come unresolved.
+    const { color, borderTopColor, backgroundColor } = getComputedStyle(this.#chart.canvas);
+    this.#chart.draw({ text: color, grid: borderTopColor, ground: backgroundColor });
   }
 }
 

@@ -31,7 +31,7 @@ export function wordsFor(notice: StateNotice, broadcast: string, hasAddress = tr
       if (!hasAddress) return { title: "No broadcast chosen", advice: "This player has no address (src) yet.", tone: "note", action: "" };
       return { title: "", advice: "", tone: "note", action: "Play" };
     case "paused":
-      return { title: "Paused", advice: "Playing goes on live.", tone: "note", action: "Play" };
+      return { title: "Paused", advice: "Play goes on live.", tone: "note", action: "Play" };
     case "playing":
       return SILENT;
     case "waiting":
@@ -65,7 +65,7 @@ function connecting({ code, message }: StateNotice): Words {
     case "no-webtransport":
       return { title: "No WebTransport here", advice: sentence(message), ...busy };
     default:
-      return { title: "The server cannot be reached", advice: `${sentence(message)} Trying again by itself.`, ...busy };
+      return { title: "The server cannot be reached", advice: `${sentence(short(message))} Trying again by itself.`, ...busy };
   }
 }
 
@@ -73,7 +73,7 @@ function failed({ code, message }: StateNotice): Words {
   const error = { tone: "error", action: "Try again" } as const;
   switch (code) {
     case "unauthorized":
-      return { title: "A valid token is needed", advice: `Ask whoever sent you the link for one with ?token=… in it. ${sentence(message)}`, ...error };
+      return { title: "A valid token is needed", advice: "Ask whoever sent you the link for one with ?token=… in it.", ...error };
     case "no-webtransport":
       return { title: "No WebTransport here", advice: "Use a current Chrome, Edge or Firefox, or leave transport at auto to play over HTTP.", ...error };
     case "unsupported":
@@ -83,6 +83,11 @@ function failed({ code, message }: StateNotice): Words {
     default:
       return { title: "It cannot be played", advice: sentence(message), ...error };
   }
+}
+
+/** Without the browser's own words and what HTTP said: a phone's picture has room for three lines. Programs have all of it. */
+function short(message: string): string {
+  return message.replace(/ \([^)]*\)/, "").replace(/; HTTP: .*/s, "; HTTP does not work either");
 }
 
 /** Begins with a capital and ends with a full stop. */

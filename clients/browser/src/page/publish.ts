@@ -56,7 +56,7 @@ export class Publish {
     publisher.addEventListener("statechange", (event) => {
       const isSending = event instanceof CustomEvent && event.detail.state === "live";
       this.#button.toggleAttribute("data-sending", isSending);
-      this.#button.textContent = isSending ? "On the air" : "Publish";
+      this.#button.textContent = isSending ? "On air" : "Publish";
     });
     this.#publisher = publisher;
     this.#panel.replaceChildren(publisher);
