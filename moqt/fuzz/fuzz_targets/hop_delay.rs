@@ -12,7 +12,9 @@ fuzz_target!(|data: &[u8]| {
     let read = HopDelay::from_bytes(data);
     let room = read.as_ref().filter(|stamp| stamp.relays.len() < HOP_DELAY_RELAYS);
     assert_eq!(last_departure(data), room.map(HopDelay::departure));
-    if room.is_some() && let Some(longer) = append_hop(data, &RelayHop::default()) {
+    if room.is_some()
+        && let Some(longer) = append_hop(data, &RelayHop::default())
+    {
         assert!(HopDelay::from_bytes(&longer).is_some());
     }
     if let Some(stamp) = read {

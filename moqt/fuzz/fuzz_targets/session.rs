@@ -13,10 +13,10 @@ use moqt::{
 
 const REQUEST_LIMIT: usize = 16;
 
-fn session(side: Side) -> Option<Session> {
+fn session(side: Side, version: Version) -> Option<Session> {
     let settings = SessionSettings {
         side,
-        version: Version::Draft18,
+        version,
         carrier: Carrier::Quic,
         setup: SetupOptions { max_auth_token_cache_size: Some(200), hops: true, ..SetupOptions::default() },
         setup_timeout: Duration::from_secs(10),
@@ -71,11 +71,17 @@ fn command(session: &mut Session, key: Option<RequestKey>, action: u8, choice: u
 
 fuzz_target!(|data: &[u8]| {
     let mut data = Bytes::copy_from_slice(data);
-    let side = if data.try_get_u8().unwrap_or_default() % 2 == 0 { Side::Server } else { Side::Client };
-    let Some(mut session) = session(side) else { return };
+    let choice = data.try_get_u8().unwrap_or_default();
+    let side = if choice % 2 == 0 { Side::Server } else { Side::Client };
+    let version = if choice & 2 == 0 { Version::Draft18 } else { Version::Draft16 };
+    let Some(mut session) = session(side, version) else { return };
     let (mut keys, mut local, mut failed) = (Vec::new(), 0, false);
-    // SETUP with the private option, so that nearly every input gets past it.
-    let _ = session.handle_control([0xAF, 0x00, 0, 4, 0xC0, 0xEF, 0x1D, 0]);
+    // A SETUP, so that nearly every input gets past it: with the private option, or with request ids.
+    let _ = match (version, side) {
+        (Version::Draft18, _) => session.handle_control([0xAF, 0x00, 0, 4, 0xC0, 0xEF, 0x1D, 0]),
+        (Version::Draft16, Side::Server) => session.handle_control([0x20, 0, 3, 1, 2, 0x20]),
+        (Version::Draft16, Side::Client) => session.handle_control([0x21, 0, 3, 1, 2, 0x20]),
+    };
     while data.len() >= 3 {
         let (action, choice, length) = (data.get_u8(), data.get_u8(), data.get_u8());
         let key = (!keys.is_empty()).then(|| keys[usize::from(choice) % keys.len()]);
@@ -107,7 +113,11 @@ fuzz_target!(|data: &[u8]| {
         failed |= result.is_err();
         while let Some(output) = session.poll_output() {
             if let Output::Event(Event::Request { key, .. }) = &output {
-                assert!(keys.contains(key), "only streams that were opened carry requests");
+                match version {
+                    Version::Draft18 => assert!(keys.contains(key), "only streams that were opened carry requests"),
+                    // They come on the control stream, and the machine names them.
+                    Version::Draft16 => keys.push(*key),
+                }
             }
         }
         assert!(session.live_requests() <= REQUEST_LIMIT + 64 + local);
