@@ -12,7 +12,7 @@ import { Browser } from "./browser/support/chromium.mjs";
 import { Servers } from "./browser/support/servers.mjs";
 
 /** The chart looks back a minute; the first seconds of play are settling. */
-const SETTLED_MS = 66_000;
+const SETTLED_MS = 100_000;
 const MOST_BYTES = 400_000;
 const target = join(dirname(fileURLToPath(import.meta.url)), "..", "..", "..", "docs", "player.png");
 
@@ -26,13 +26,10 @@ try {
   await page.emulateMedia({ colorScheme: "light" });
   await page.waitForFunction(() => document.querySelector("efir-player")?.state === "playing");
   await page.waitForTimeout(SETTLED_MS);
-  // The controls as a viewer sees them who moves the pointer over the picture.
-  await page.hover("efir-player", { position: { x: 900, y: 500 } });
-  await page.waitForTimeout(400);
   const end = await page.$eval("efir-player", (player) => player.getBoundingClientRect().bottom + scrollY);
   const whole = join(folder, "whole.png");
   await page.screenshot({ path: whole, fullPage: true, clip: { x: 0, y: 0, width: 1280, height: Math.ceil(end) + 24 } });
-  const palette = "split[a][b];[a]palettegen=max_colors=128:stats_mode=full[p];[b][p]paletteuse=dither=none";
+  const palette = "split[a][b];[a]palettegen=max_colors=256:stats_mode=full[p];[b][p]paletteuse=dither=none";
   execFileSync("ffmpeg", ["-v", "error", "-y", "-i", whole, "-vf", palette, "-compression_level", "9", target]);
   const { size } = statSync(target);
   if (size > MOST_BYTES) throw new Error(`${target} has ${size} bytes, more than ${MOST_BYTES}`);
