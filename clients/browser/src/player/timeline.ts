@@ -30,7 +30,7 @@ const CORRECTION_MS = 2500;
 const MARGIN_MS = 10;
 /** Share of arrivals that has to be in time when playing as live as possible. */
 const IN_TIME = 0.98;
-/** The same for sound, where every one that is late is heard as a hole: one in ten seconds. */
+/** The same for sound, where every one that is late is heard as a hole: of ten seconds' sounds, all. */
 const SOUND_IN_TIME = 0.998;
 /** Sound further from the clock than this is put in place again instead of being followed. */
 const APART_MS = 120;

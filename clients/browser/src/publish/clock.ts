@@ -1,9 +1,10 @@
 // Timestamps of a source, whose zero may be anything, as unix time. All in µs.
 
-import { CLOCK_WINDOW_MS, SETTLE_MS } from "./limit.ts";
+import { CLOCK_JUMP_MS, CLOCK_WINDOW_MS, SETTLE_MS } from "./limit.ts";
 
 const HALF_WINDOW = CLOCK_WINDOW_MS * 1000;
 const SETTLE = SETTLE_MS * 1000;
+const JUMP = CLOCK_JUMP_MS * 1000;
 
 /** Learns from arrivals: the frame that came soonest after its timestamp waited nowhere. */
 export class CaptureClock {
@@ -42,9 +43,12 @@ export class CaptureClock {
     return Math.round(timestamp + this.#offset);
   }
 
-  /** Its place on the media timeline, which is fixed by the first one and never goes back. */
+  /**
+   * Its place on the media timeline, which is fixed by the first one and never goes back. Only a source whose timestamps have jumped
+   * is placed anew: microphones skip samples while they start, and would be heard late for ever.
+   */
   media(timestamp: number): number {
-    this.#fixed ??= this.#offset;
+    if (this.#fixed === undefined || Math.abs(this.#offset - this.#fixed) > JUMP) this.#fixed = this.#offset;
     this.#last = Math.max(this.#last + 1, Math.round(timestamp + this.#fixed));
     return this.#last;
   }

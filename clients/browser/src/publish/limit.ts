@@ -26,7 +26,9 @@ export const FRAMES_ON_THE_WAY = 2;
 /** Sound is stamped this often, ms: its frames are small, and stamps must not show in the bandwidth. */
 export const AUDIO_STAMP_MS = 250;
 /** Half the window in which the earliest arrival tells how source clock and wall clock are apart, ms. */
-export const CLOCK_WINDOW_MS = 10_000;
+export const CLOCK_WINDOW_MS = 1000;
+/** A source whose arrivals stay off its place on the media timeline by more than this, ms, gets a new place: its timestamps jumped. */
+export const CLOCK_JUMP_MS = 120;
 /** Arrivals are watched for this long, ms, before a source has its place on the timeline: the first ones are often late. */
 export const SETTLE_MS = 500;
 

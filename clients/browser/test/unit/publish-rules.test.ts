@@ -102,6 +102,25 @@ test("the media timeline is fixed where it begins and never goes back", () => {
   assert.equal(clock.media(420_000), 905_001);
 });
 
+test("a source that skipped samples is placed anew once that lasts", () => {
+  const clock = new CaptureClock();
+  const skipped = 511_000;
+  let timestamp = 0;
+  const next = (at: number): number => {
+    clock.observe(timestamp, at);
+    return clock.media((timestamp += 10_000) - 10_000);
+  };
+  for (let n = 0; n < 60; n++) next(n * 10_000);
+  // Half a second of sound is lost; the timestamps go on as if it had not been.
+  const late = Array.from({ length: 400 }, (_, n) => {
+    const at = (60 + n) * 10_000 + skipped;
+    return at - next(at);
+  });
+  assert.equal(late[0], skipped);
+  assert.equal(late.at(-1), 0, "heard late for ever");
+  assert.ok(late.every((value, n) => n === 0 || value <= (late[n - 1] ?? 0)), "it is placed anew once");
+});
+
 test("capture times of another clock are not taken", () => {
   const now = unixMicroseconds();
   const here = performance.now();
