@@ -103,7 +103,7 @@ pub struct Joined {
 /// Begins a session on a connection whose version the handshake has settled.
 ///
 /// # Errors
-/// The negotiated draft has no session machine.
+/// This side's SETUP cannot be written.
 pub fn start(connection: Arc<dyn Connection>, settings: SessionSettings) -> Result<(Session, Driver), StartError> {
     let info = connection.info();
     let client = info.side == Side::Client;

@@ -1,27 +1,12 @@
 // The relay's own page: what is on the air, players side by side, links, tokens, keyboard, a phone.
 import assert from "node:assert/strict";
-import { after, before, test } from "node:test";
-import { Browser } from "./support/chromium.mjs";
-import { Servers, crash } from "./support/servers.mjs";
+import { crash } from "./support/servers.mjs";
+import { suite } from "./support/suite.mjs";
 import { watch } from "./support/watch.mjs";
 
-let browser;
-before(async () => (browser = await Browser.start()));
-after(() => browser?.close());
+const { live, browser } = suite();
 
-function live(name, body) {
-  test(name, async () => {
-    const servers = new Servers();
-    try {
-      await browser.guard(name, () => body(servers));
-    } finally {
-      await Promise.all(browser.context.pages().slice(1).map((page) => page.close()));
-      await servers.close();
-    }
-  });
-}
-
-const open = (relay, rest = "") => browser.page(`http://localhost:${relay.http}/${rest}`);
+const open = (relay, rest = "") => browser().page(`http://localhost:${relay.http}/${rest}`);
 const publish = (servers, relay, name) => servers.origin("--namespace", name, "--publish", `moqt://127.0.0.1:${relay.udp}/`);
 const entry = (name) => `#list [data-path="${name}"]`;
 const playing = (page, count) =>
@@ -137,7 +122,7 @@ live("a relay that stops is told from an empty one, and found again", async (ser
 live("without WebTransport the list is asked for over HTTP", async (servers) => {
   const relay = await servers.relay();
   await publish(servers, relay, "live/one");
-  const page = await browser.context.newPage();
+  const page = await browser().context.newPage();
   await page.addInitScript(() => delete window.WebTransport);
   await page.goto(`http://localhost:${relay.http}/#live/none`);
   await page.waitForSelector(entry("live/one"));
@@ -174,7 +159,7 @@ live("by keyboard alone: open, close, and the focus is kept", async (servers) =>
 live("at 360 px nothing is wider than the screen; colours are kept", async (servers) => {
   const relay = await servers.relay();
   await publish(servers, relay, "live/one");
-  const page = await browser.context.newPage();
+  const page = await browser().context.newPage();
   await page.setViewportSize({ width: 360, height: 740 });
   await page.goto(`http://localhost:${relay.http}/#live/one?stats=1`);
   await playing(page, 1);
