@@ -1,0 +1,3 @@
+//! `efir-commerce`: the shops, the reseller, the warehouse and the couriers.
+
+fn main() {}
