@@ -2,6 +2,10 @@
 
 mod address;
 mod clock;
+mod fault;
 mod id;
 mod language;
+mod limit;
 mod money;
+mod problem;
+mod store;

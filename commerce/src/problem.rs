@@ -151,7 +151,9 @@ impl IntoResponse for Problem {
 impl From<StoreError> for Problem {
     fn from(error: StoreError) -> Self {
         match error {
-            StoreError::Overloaded => Self::overloaded("the queue of orders is full").retry_after(Duration::from_secs(1)),
+            StoreError::Overloaded => {
+                Self::overloaded("the queue of orders is full").retry_after(Duration::from_secs(1))
+            }
             StoreError::KeyReused => Self::key_reused("use a new key for another request"),
             StoreError::Closed => Self::unavailable("the server is stopping").retry_after(Duration::from_secs(1)),
             StoreError::Database(_) | StoreError::Value(_) | StoreError::Migration(_) | StoreError::Answer(_) => {

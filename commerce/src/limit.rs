@@ -1,0 +1,31 @@
+//! Every bound of the crate that is not a setting, with its unit and why it is what it is.
+
+use std::time::Duration;
+
+/// Writes that wait for one database's writer. More than a burst of full connections brings; beyond it callers hear 503 at
+/// once instead of waiting for longer than they would.
+pub(crate) const WRITES_WAITING: usize = 4096;
+
+/// Writes in one commit. Above some hundreds a commit costs no less per write, and the first of them waits for the last.
+pub(crate) const WRITES_PER_COMMIT: usize = 512;
+
+/// Connections that read one database at the same time. SQLite reads on the cores of this machine; more only wait.
+pub(crate) const READERS: u32 = 4;
+
+/// Prepared statements that a connection keeps: more than all texts of one actor.
+pub(crate) const STATEMENTS: usize = 256;
+
+/// How long a statement waits for another process to let go of the file: a backup, or a shell.
+pub(crate) const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// How long opening a connection may take before the caller hears that the database is gone.
+pub(crate) const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Events that one request for a feed returns.
+pub(crate) const EVENTS_PER_PAGE: i64 = 500;
+
+/// Longest that a request for a feed waits for news. Below the usual 30 s of proxies.
+pub(crate) const EVENTS_WAIT: Duration = Duration::from_secs(20);
+
+/// Between two looks at a feed that other processes may have written to.
+pub(crate) const EVENTS_POLL: Duration = Duration::from_millis(500);
