@@ -186,12 +186,14 @@ pub struct Shared {
     /// Where clients of this user on this machine find the certificate's hash, and where development certificates and the secret
     /// that lets peers notice a restart at once are kept over restarts; without it none of these.
     pub state_directory: Option<PathBuf>,
+    /// What else this process serves over HTTP, on the relay's ports: paths that are not the relay's.
+    pub more: axum::Router,
 }
 
 impl Shared {
     /// A relay that has its process for itself.
     pub fn new(metrics: Metrics) -> Self {
-        Self { metrics, upstream_trust: None, state_directory: None }
+        Self { metrics, upstream_trust: None, state_directory: None, more: axum::Router::new() }
     }
 }
 
@@ -208,6 +210,7 @@ impl Relay {
         let context = Context::new(settings, upstreams).map_err(LoadError::Client)?;
         let settings = &context.settings;
         let (public, routes) = http::routes(context.clone(), certificates.clone(), shared.metrics.clone());
+        let (public, routes) = (public.merge(shared.more.clone()), routes.merge(shared.more));
         let endpoint = ServerEndpoint::bind(
             EndpointSettings {
                 addresses: settings.listen.clone(),
