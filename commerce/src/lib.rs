@@ -4,6 +4,7 @@ mod address;
 mod clock;
 mod fault;
 mod id;
+mod job;
 mod language;
 mod limit;
 mod money;
