@@ -1,8 +1,11 @@
 //! Pharmacy, grocery, furniture shop, reseller, warehouse and couriers as tower services.
 
+mod actor;
 mod address;
+mod auth;
 mod clock;
 mod fault;
+mod http;
 mod id;
 mod job;
 mod language;

@@ -53,6 +53,10 @@ macro_rules! problems {
             pub fn $name(detail: impl Into<String>) -> Self {
                 Self::new($word, StatusCode::$status, $title, detail)
             })*
+
+            /// The kinds that are common to all shops: word, status, title.
+            pub(crate) const COMMON: &[(&str, u16, &str)] =
+                &[$(($word, StatusCode::$status.as_u16(), $title)),*];
         }
     };
 }
@@ -62,6 +66,10 @@ problems! {
     invalid = UNPROCESSABLE_ENTITY, "invalid-request", "The request is not valid";
     /// The body is not what its headers say, or a header or parameter is malformed.
     malformed = BAD_REQUEST, "malformed-request", "The request cannot be read";
+    /// The body is longer than the server takes.
+    too_large = PAYLOAD_TOO_LARGE, "body-too-large", "The body is too large";
+    /// The body is of a kind that the server does not read.
+    unsupported = UNSUPPORTED_MEDIA_TYPE, "unsupported-media-type", "The body is not JSON";
     /// No token, or one that does not hold.
     unauthenticated = UNAUTHORIZED, "unauthenticated", "A valid token is needed";
     /// The token does not allow this.
@@ -92,6 +100,8 @@ problems! {
     too_many = TOO_MANY_REQUESTS, "rate-limited", "Too many requests";
     /// More arrives than can be worked on.
     overloaded = SERVICE_UNAVAILABLE, "overloaded", "Too busy, try again later";
+    /// The work took longer than a request may.
+    too_slow = SERVICE_UNAVAILABLE, "timed-out", "The server took too long";
     /// Another part of the system does not answer.
     unavailable = SERVICE_UNAVAILABLE, "unavailable", "A part of the system does not answer";
     /// The server's own fault; the detail is in its log.
