@@ -27,15 +27,8 @@ pub enum Actor {
 
 impl Actor {
     /// All of them.
-    pub const ALL: [Self; 7] = [
-        Self::Pharmacy,
-        Self::Grocery,
-        Self::Furniture,
-        Self::Reseller,
-        Self::Warehouse,
-        Self::Courier,
-        Self::Carrier,
-    ];
+    pub const ALL: [Self; 7] =
+        [Self::Pharmacy, Self::Grocery, Self::Furniture, Self::Reseller, Self::Warehouse, Self::Courier, Self::Carrier];
 
     /// The name in paths, settings, tokens and metrics.
     #[must_use]

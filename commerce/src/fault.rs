@@ -67,6 +67,11 @@ impl Faults {
         self.shared.armed.store(!armed.is_empty(), Ordering::Release);
     }
 
+    /// Whether any may strike.
+    pub(crate) fn are_armed(&self) -> bool {
+        self.shared.armed.load(Ordering::Acquire)
+    }
+
     /// Those that are not over.
     pub(crate) fn list(&self) -> BTreeMap<String, Fault> {
         self.lock().iter().map(|(name, armed)| (name.clone(), armed.fault.clone())).collect()
@@ -86,14 +91,14 @@ impl Faults {
 
     /// A place where a test may have the process killed.
     pub(crate) fn step(&self, step: &str) {
-        if self.shared.armed.load(Ordering::Acquire) && self.hit(&format!("kill:{step}")) {
+        if self.are_armed() && self.hit(&format!("kill:{step}")) {
             tracing::error!(step, "killed on purpose");
             std::process::abort();
         }
     }
 
     fn strike(&self, name: &str) -> Option<Fault> {
-        if !self.shared.armed.load(Ordering::Acquire) {
+        if !self.are_armed() {
             return None;
         }
         let mut faults = self.lock();

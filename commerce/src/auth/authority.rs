@@ -112,8 +112,7 @@ impl Authority {
         }
         let actor = on_behalf_of.map(|_| from.as_str());
         let subject = on_behalf_of.unwrap_or(from.as_str());
-        let token: Arc<str> =
-            self.issue(&Grant { subject, actor, audience: &[to], scopes, ttl: SERVICE_TTL })?.into();
+        let token: Arc<str> = self.issue(&Grant { subject, actor, audience: &[to], scopes, ttl: SERVICE_TTL })?.into();
         self.shared.service.insert(wanted, Arc::clone(&token));
         Ok(token)
     }

@@ -144,7 +144,8 @@ fn make(path: &Path) -> Result<Vec<u8>, KeyError> {
     // Two processes that start together must end up with one key: the whole file appears at once, for the first of them.
     let draft = path.with_extension(format!("{}.draft", crate::id::new_uuid()));
     let text = format!("{BEGIN}\n{}\n{END}\n", STANDARD.encode(der.as_ref()));
-    let written = options.open(&draft).and_then(|mut file| file.write_all(text.as_bytes()).and_then(|()| file.sync_all()));
+    let written =
+        options.open(&draft).and_then(|mut file| file.write_all(text.as_bytes()).and_then(|()| file.sync_all()));
     let linked = written.and_then(|()| fs::hard_link(&draft, path));
     fs::remove_file(&draft).map_err(failed)?;
     match linked {

@@ -1,9 +1,9 @@
 //! Long lists in pages: an opaque cursor says where the next one begins, so that nothing is skipped or repeated while the list
 //! changes.
 
-use axum::extract::{FromRequestParts, OriginalUri, Query};
+use axum::extract::{FromRequestParts, Query};
 use axum::http::request::Parts;
-use axum::http::{HeaderValue, Uri, header};
+use axum::http::{HeaderValue, header};
 use axum::response::{IntoResponse, Response};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -26,7 +26,7 @@ pub(crate) struct Page {
     pub(crate) limit: u32,
     /// What was asked for, to link the next page.
     #[param(ignore)]
-    uri: Uri,
+    query: String,
 }
 
 /// One page of a list.
@@ -54,9 +54,7 @@ impl<S: Send + Sync> FromRequestParts<S> for Page {
         if !(1..=LONGEST_PAGE).contains(&limit) {
             return Err(Problem::malformed(format!("limit: from 1 to {LONGEST_PAGE}")));
         }
-        // Nested routers hide the beginning of the path; what was asked for is kept beside it.
-        let uri = parts.extensions.get::<OriginalUri>().map_or(&parts.uri, |original| &original.0).clone();
-        Ok(Self { cursor, limit, uri })
+        Ok(Self { cursor, limit, query: parts.uri.query().unwrap_or_default().to_owned() })
     }
 }
 
@@ -84,13 +82,13 @@ impl Page {
         response
     }
 
-    /// The same request with another cursor.
+    /// The same request with another cursor, as a reference relative to it (RFC 8288 allows that).
     fn link(&self, cursor: &str) -> String {
-        let kept = self.uri.query().unwrap_or_default().split('&');
-        let kept = kept.filter(|pair| !pair.is_empty() && pair.split('=').next() != Some("cursor"));
-        let query: Vec<&str> = kept.collect();
-        let cursor = format!("cursor={cursor}");
-        let query = [query.as_slice(), &[cursor.as_str()]].concat().join("&");
-        format!("<{}?{query}>; rel=\"next\"", self.uri.path())
+        let mut link = "<?".to_owned();
+        for pair in self.query.split('&').filter(|pair| !pair.is_empty() && pair.split('=').next() != Some("cursor")) {
+            link.push_str(pair);
+            link.push('&');
+        }
+        link + "cursor=" + cursor + ">; rel=\"next\""
     }
 }
