@@ -1,15 +1,34 @@
 //! Pharmacy, grocery, furniture shop, reseller, warehouse and couriers as tower services.
+//!
+//! Each actor is a folder with its pure rules apart from storage and HTTP, a database of its own, and routes behind one
+//! visible stack of middleware ([`stack`]). Actors talk to each other through [`peer`]s: in memory when they share a process,
+//! over HTTP when they do not. [`commerce`] wires them up.
 
 mod actor;
 mod address;
 mod auth;
 mod clock;
+mod command;
+mod commerce;
+mod context;
 mod fault;
 mod http;
 mod id;
 mod job;
 mod language;
+mod layer;
 mod limit;
 mod money;
+mod peer;
 mod problem;
+mod routes;
+mod settings;
+mod stack;
 mod store;
+
+pub use auth::{AuthSettings, KeyError};
+pub use command::{Flags, start};
+pub use commerce::{Commerce, StartError};
+pub use peer::PeerUrlError;
+pub use settings::{ActorSettings, CommerceSettings, LimitSettings, PeerSettings};
+pub use store::{StorageError, StorageSettings};

@@ -31,10 +31,12 @@ mod tests;
 #[cfg(test)]
 pub(crate) use tests::{TestDatabase, test_database};
 
+pub(crate) use backup::{back_up, restore};
 pub(crate) use database::Database;
 pub(crate) use error::StoreError;
 pub(crate) use migration::Migration;
-pub(crate) use storage::{Storage, StorageSettings};
+pub(crate) use storage::Storage;
+pub use storage::{StorageError, StorageSettings};
 pub(crate) use tx::Tx;
 pub(crate) use unit::{Batch, Once};
 pub(crate) use value::{Row, Value, args};

@@ -57,6 +57,12 @@ pub enum StorageError {
     /// Another process has its databases there.
     #[error("{0}: another process uses this folder")]
     InUse(PathBuf),
+    /// A backup or restore was asked for, and the databases are no files.
+    #[error("the databases are on a PostgreSQL server: copy them with pg_dump and pg_restore")]
+    NotFiles,
+    /// A backup or restore was asked for, and there is nothing to copy.
+    #[error("{0}: holds no databases")]
+    NoDatabases(PathBuf),
     /// This program was built without PostgreSQL.
     #[cfg(not(feature = "postgres"))]
     #[error("database_url is set, but this program was built without the feature `postgres`")]

@@ -172,9 +172,11 @@ async fn a_folder_belongs_to_one() {
 async fn a_copy_is_whole() {
     let test = test_database(&[TALLY]).await;
     if test.storage.path().is_some() {
-        let file = test.folder().join("copy");
-        test.database.backup_to(&file).await.unwrap();
-        assert!(test.database.backup_to(&file).await.is_err(), "the file exists");
+        let (to, settings) = (test.folder().join("copies"), super::StorageSettings::default());
+        assert_eq!(super::back_up(&settings, test.folder(), &to).await.unwrap(), 1);
+        assert!(super::back_up(&settings, test.folder(), &to).await.is_err(), "the file exists");
+        assert!(super::restore(&settings, test.folder(), &to).is_err(), "the folder is in use");
+        let file = std::fs::read_dir(&to).unwrap().next().unwrap().unwrap().path();
         let copy = sqlx::SqlitePool::connect(&format!("sqlite://{}", file.display())).await.unwrap();
         let number: i64 = sqlx::query_scalar("SELECT number FROM tally").fetch_one(&copy).await.unwrap();
         assert_eq!(number, 10);

@@ -1,0 +1,194 @@
+//! The command line of `efir-commerce`.
+
+use std::io::{self, Write};
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use process::{Metrics, SettingsArguments, Shutdown};
+use serde::Serialize;
+
+use crate::actor::Actor;
+use crate::auth::{Authority, Grant, Role, Scope, Scopes};
+use crate::clock::Clock;
+use crate::commerce::{Commerce, StartError, data_folder};
+use crate::settings::CommerceSettings;
+use crate::store;
+
+/// Pharmacy, grocery, furniture shop, reseller, warehouse and couriers behind one HTTP API
+#[derive(Debug, Clone, clap::Parser, Serialize)]
+#[command(
+    name = "efir-commerce",
+    version,
+    after_help = "\
+Examples:
+  efir-commerce --demo                              all actors, http://localhost:8090/api/docs
+  efir-commerce --actors grocery --actors courier   these here, the others at their settings' url
+  efir-commerce token --role customer --subject demo-1
+                                                    a token for trying things out, on standard output
+  efir-commerce backup copies/                      copies of the databases while they are in use
+
+Environment: EFIR_LIMIT__IN_FLIGHT=512 sets limit.in_flight, and so on.
+Exit codes: 0 stopped as asked, 1 failed, 2 settings or usage wrong."
+)]
+pub struct Flags {
+    /// Flags of all servers
+    #[command(flatten)]
+    #[serde(skip)]
+    pub common: SettingsArguments,
+    /// TCP address to listen on; may be repeated
+    #[arg(long, value_name = "ADDRESS")]
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    listen: Vec<SocketAddr>,
+    /// Actor that lives in this process; may be repeated [default: all]
+    #[arg(long, value_name = "ACTOR", value_parser = actor)]
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    actors: Vec<Actor>,
+    /// Hand out demo tokens to everybody who asks
+    #[arg(long)]
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    demo: bool,
+    /// What to do
+    #[command(subcommand)]
+    #[serde(skip)]
+    action: Option<Action>,
+}
+
+#[derive(Debug, Clone, clap::Subcommand)]
+enum Action {
+    /// Serve until asked to stop (the default)
+    Serve,
+    /// Print a token for trying things out
+    Token(TokenArguments),
+    /// Copy the databases to another folder while they are in use
+    Backup {
+        /// Folder that does not hold databases yet
+        to: PathBuf,
+    },
+    /// Put copies in the place of databases that are not in use
+    Restore {
+        /// Folder of a backup
+        from: PathBuf,
+    },
+}
+
+#[derive(Debug, Clone, clap::Args)]
+struct TokenArguments {
+    /// Whom it makes of its bearer
+    #[arg(long, value_enum)]
+    role: Role,
+    /// For whom
+    #[arg(long, default_value = "demo-1")]
+    subject: String,
+    /// Actor that is to believe it; may be repeated [default: all]
+    #[arg(long, value_name = "ACTOR", value_parser = actor)]
+    audience: Vec<Actor>,
+    /// Scope in place of the role's; may be repeated
+    #[arg(long, value_parser = scope)]
+    scope: Vec<Scope>,
+    /// How long it holds: 90s, 15m, 1h, 7d
+    #[arg(long, default_value = "1h", value_parser = duration)]
+    ttl: Duration,
+}
+
+/// What `efir-commerce` does with its flags: runs until shutdown, or does something at once.
+///
+/// # Errors
+/// See [`StartError`].
+pub async fn start(flags: Flags, shutdown: Shutdown) -> Result<(), StartError> {
+    let loaded = process::load_settings(&flags.common, &flags, CommerceSettings::check)?;
+    let Some(settings) = loaded else { return Ok(()) };
+    process::init_logs(&settings.log)?;
+    let state = process::state_directory();
+    match flags.action {
+        None | Some(Action::Serve) => serve(settings, state, shutdown).await,
+        Some(Action::Token(arguments)) => print_token(&settings, state.as_deref(), &arguments),
+        Some(Action::Backup { to }) => {
+            let copied = store::back_up(&settings.storage, &data_folder(&settings, state.as_deref())?, &to).await?;
+            print(&format!("{copied} databases copied to {}\n", to.display()))
+        }
+        Some(Action::Restore { from }) => {
+            let copied = store::restore(&settings.storage, &data_folder(&settings, state.as_deref())?, &from)?;
+            print(&format!("{copied} databases restored from {}\n", from.display()))
+        }
+    }
+}
+
+async fn serve(settings: CommerceSettings, state: Option<PathBuf>, shutdown: Shutdown) -> Result<(), StartError> {
+    let metrics = Metrics::install()?;
+    let commerce = Commerce::open(settings, metrics, state, shutdown.clone()).await?;
+    for address in commerce.addresses() {
+        tracing::info!("listening on http://{address}/api/docs");
+    }
+    commerce.run(shutdown).await;
+    Ok(())
+}
+
+fn print_token(
+    settings: &CommerceSettings,
+    state: Option<&Path>,
+    arguments: &TokenArguments,
+) -> Result<(), StartError> {
+    let TokenArguments { role, subject, audience, scope, ttl } = arguments;
+    let authority = Authority::open(&settings.auth, &data_folder(settings, state)?, Clock::system())?;
+    let scopes = if scope.is_empty() { role.scopes() } else { scope.iter().copied().collect::<Scopes>() };
+    let audience = if audience.is_empty() { &Actor::ALL } else { audience.as_slice() };
+    let token = authority.issue(&Grant { subject, actor: None, audience, scopes, ttl: *ttl })?;
+    print(&(token + "\n"))
+}
+
+fn print(text: &str) -> Result<(), StartError> {
+    io::stdout().write_all(text.as_bytes()).and_then(|()| io::stdout().flush()).map_err(StartError::Output)
+}
+
+fn actor(name: &str) -> Result<Actor, String> {
+    let names = || Actor::ALL.map(Actor::as_str).join(", ");
+    Actor::parse(name).ok_or_else(|| format!("one of {}", names()))
+}
+
+fn scope(word: &str) -> Result<Scope, String> {
+    Scope::parse(word).ok_or_else(|| "no scope of ours".to_owned())
+}
+
+fn duration(text: &str) -> Result<Duration, String> {
+    let wrong = || "a number and s, m, h or d".to_owned();
+    let unit = text.chars().last().ok_or_else(wrong)?;
+    let seconds = match unit {
+        's' => 1,
+        'm' => 60,
+        'h' => 3600,
+        'd' => 86_400,
+        _ => return Err(wrong()),
+    };
+    let count: u64 = text[..text.len() - 1].parse().map_err(|_| wrong())?;
+    count.checked_mul(seconds).map(Duration::from_secs).ok_or_else(wrong)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use clap::Parser;
+
+    use super::{Flags, duration};
+    use crate::settings::CommerceSettings;
+
+    #[test]
+    fn durations_have_units() {
+        assert_eq!(duration("15m"), Ok(Duration::from_secs(900)));
+        for wrong in ["", "h", "5", "-1h", "1.5h", "5\u{e4}", "99999999999999999999d"] {
+            assert!(duration(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn flags_are_settings() {
+        let flags = ["efir-commerce", "--actors", "grocery", "--demo", "--listen", "127.0.0.1:0"];
+        let mut layers = process::SettingsLayers::new();
+        layers.flags(&Flags::try_parse_from(flags).unwrap()).unwrap();
+        let settings: CommerceSettings = layers.load().unwrap();
+        assert!(settings.demo && settings.seed && settings.actors.len() == 1);
+        assert!(settings.check().is_ok());
+        assert!(Flags::try_parse_from(["efir-commerce", "--actors", "bank"]).is_err());
+    }
+}

@@ -1,0 +1,277 @@
+//! The wiring of the shops, in order, and nothing else.
+
+use std::error::Error;
+use std::io;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+
+use axum::Router;
+use process::{HttpSettings, Metrics, Shutdown};
+use tokio::net::TcpListener;
+use utoipa::openapi::OpenApi;
+use utoipa_axum::router::OpenApiRouter;
+
+use crate::auth::{self, Authority, KeyError};
+use crate::clock::Clock;
+use crate::context::{Actor, Context, Databases, Tasks};
+use crate::fault::Faults;
+use crate::http::Streams;
+use crate::job::{Jobs, JobsError};
+use crate::peer::{self, PEER_TIMEOUT, PeerUrlError, Peers};
+use crate::routes;
+use crate::settings::CommerceSettings;
+use crate::stack::Edge;
+use crate::store::{Storage, StorageError, StoreError};
+
+/// Where the routes of the process and of each actor begin.
+const PREFIX: &str = "/api/v1";
+
+/// Why the shops do not start. All of these are the operator's to mend.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The settings cannot be used.
+    #[error(transparent)]
+    Settings(#[from] process::SettingsError),
+    /// Logs cannot be set up.
+    #[error(transparent)]
+    Log(#[from] process::LogError),
+    /// Metrics cannot be set up.
+    #[error(transparent)]
+    Metrics(#[from] process::MetricsError),
+    /// There is neither a home nor a setting that says where data is to be.
+    #[error("`storage.folder` is not set, and this user has no home")]
+    NoFolder,
+    /// A file cannot be read or written.
+    #[error("{path}: {source}")]
+    File {
+        /// Which file.
+        path: PathBuf,
+        /// Why not.
+        source: io::Error,
+    },
+    /// There is no place for databases.
+    #[error("storage: {0}")]
+    Storage(#[from] StorageError),
+    /// A database cannot be opened, or what is in it cannot be used.
+    #[error("database: {0}")]
+    Database(#[source] Box<dyn Error + Send + Sync>),
+    /// There are no keys for tokens.
+    #[error("auth: {0}")]
+    Key(#[from] KeyError),
+    /// A peer's URL leads nowhere.
+    #[error("peer: {0}")]
+    PeerUrl(#[from] PeerUrlError),
+    /// The client for calls to peers cannot be made.
+    #[error("peer.ca: {0}")]
+    PeerClient(#[from] reqwest::Error),
+    /// An address cannot be listened on.
+    #[error("cannot listen on {address}: {source}")]
+    Listen {
+        /// Which address.
+        address: SocketAddr,
+        /// Why not.
+        source: io::Error,
+    },
+    /// The description of the routes cannot be written.
+    #[error("the description of the routes: {0}")]
+    Describe(#[from] serde_json::Error),
+    /// Standard output is gone.
+    #[error("cannot write to standard output: {0}")]
+    Output(#[source] io::Error),
+}
+
+impl From<StoreError> for StartError {
+    fn from(error: StoreError) -> Self {
+        Self::Database(error.into())
+    }
+}
+
+impl From<JobsError> for StartError {
+    fn from(error: JobsError) -> Self {
+        Self::Database(error.into())
+    }
+}
+
+/// The actors of this process, open and ready to run.
+#[derive(Debug)]
+pub struct Commerce {
+    router: Router,
+    databases: Databases,
+    metrics: Metrics,
+    jobs: Jobs,
+    listeners: Vec<TcpListener>,
+    http: HttpSettings,
+    tasks: Tasks,
+    peers: Unbind,
+}
+
+/// Lets go of peers when dropped: actors hold peers and peers hold actors.
+#[derive(Debug)]
+struct Unbind(Peers);
+
+impl Drop for Unbind {
+    fn drop(&mut self) {
+        self.0.unbind();
+    }
+}
+
+impl Commerce {
+    /// Opens the databases, builds the actors that live here and listens. Nothing is worked on before [`Commerce::run`] but
+    /// requests that reach [`Commerce::routes`]. `state_directory` holds the data folder if the settings name none.
+    ///
+    /// # Errors
+    /// See [`StartError`].
+    pub async fn open(
+        settings: CommerceSettings,
+        metrics: Metrics,
+        state_directory: Option<PathBuf>,
+        shutdown: Shutdown,
+    ) -> Result<Self, StartError> {
+        let context = context(&settings, state_directory.as_deref(), shutdown).await?;
+        let mut assembly = Assembly::new(&settings, &context);
+        assembly.mount_process(&context);
+        open_actors(&settings, &context, &mut assembly).await?;
+        bind_peers(&settings, &context.peers)?;
+        let Assembly { router, api, tasks, .. } = assembly;
+        let router = router.merge(routes::reading_routes(&routes::describe(api))?);
+        let Context { databases, jobs, peers, .. } = context;
+        let listeners = listen(&settings.listen).await?;
+        Ok(Self { router, databases, metrics, jobs, listeners, http: settings.http, tasks, peers: Unbind(peers) })
+    }
+
+    /// Everything below `/api`, for another server of this process.
+    #[must_use]
+    pub fn routes(&self) -> Router {
+        self.router.clone()
+    }
+
+    /// The addresses listened on.
+    #[must_use]
+    pub fn addresses(&self) -> Vec<SocketAddr> {
+        self.listeners.iter().filter_map(|listener| listener.local_addr().ok()).collect()
+    }
+
+    /// Serves and works until shutdown. What is under way when it begins is finished if it can be in time; what is not is
+    /// found again at the next start.
+    pub async fn run(self, shutdown: Shutdown) {
+        let Self { router, databases, metrics, jobs, listeners, http, mut tasks, peers } = self;
+        tasks.spawn("jobs", jobs.run(shutdown.clone()));
+        let router = router.merge(routes::admin_routes(databases, metrics));
+        let serve = async {
+            if listeners.is_empty() {
+                shutdown.begun().await;
+            } else {
+                process::serve_http(listeners, router, &http, &shutdown).await;
+            }
+        };
+        tokio::join!(serve, tasks.run(&shutdown));
+        drop(peers);
+    }
+}
+
+/// What the process has before any actor.
+async fn context(
+    settings: &CommerceSettings,
+    state_directory: Option<&Path>,
+    shutdown: Shutdown,
+) -> Result<Context, StartError> {
+    let folder = data_folder(settings, state_directory)?;
+    let storage = Storage::open(&settings.storage, &folder)?;
+    let clock = Clock::system();
+    let authority = Authority::open(&settings.auth, &folder, clock.clone())?;
+    let faults = Faults::default();
+    faults.set(settings.fault.clone());
+    let jobs = Jobs::open(&storage).await?;
+    let (peers, databases) = (Peers::new(&authority), Databases::default());
+    let (demo, seed) = (settings.demo, settings.seed);
+    Ok(Context { clock, authority, peers, faults, jobs, storage, demo, seed, shutdown, databases })
+}
+
+/// Where databases and keys are.
+pub(crate) fn data_folder(settings: &CommerceSettings, state_directory: Option<&Path>) -> Result<PathBuf, StartError> {
+    let named = settings.storage.folder.clone();
+    named.or_else(|| Some(state_directory?.join("commerce"))).ok_or(StartError::NoFolder)
+}
+
+/// The actors of this process: each is opened, mounted and given its tasks in a paragraph of its own. They may hold peers of
+/// actors that come later; nobody is called before all are there.
+#[expect(clippy::unused_async, reason = "each actor opens its database")]
+async fn open_actors(
+    settings: &CommerceSettings,
+    context: &Context,
+    assembly: &mut Assembly,
+) -> Result<(), StartError> {
+    let here = |actor: Actor| settings.actors.contains(&actor);
+    // if here(Actor::Pharmacy) {
+    //     let pharmacy = pharmacy::open(context, &settings.pharmacy).await?;
+    //     assembly.mount(Actor::Pharmacy, pharmacy.routes());
+    //     pharmacy.spawn(&mut assembly.tasks);
+    // }
+    let _ = (here, context, assembly);
+    Ok(())
+}
+
+/// Tells where the actors are that live elsewhere.
+fn bind_peers(settings: &CommerceSettings, peers: &Peers) -> Result<(), StartError> {
+    let read = |path: &PathBuf| std::fs::read(path).map_err(|source| StartError::File { path: path.clone(), source });
+    let ca = settings.peer.ca.as_ref().map(read).transpose()?;
+    let client = peer::client(ca.as_deref(), PEER_TIMEOUT)?;
+    for actor in Actor::ALL.into_iter().filter(|actor| !settings.actors.contains(actor)) {
+        match settings.url(actor) {
+            Some(url) => peers.bind_url(actor, url, &client)?,
+            None => tracing::info!(%actor, "is neither in this process nor given a url"),
+        }
+    }
+    Ok(())
+}
+
+async fn listen(addresses: &[SocketAddr]) -> Result<Vec<TcpListener>, StartError> {
+    let mut listeners = Vec::with_capacity(addresses.len());
+    for address in addresses {
+        match TcpListener::bind(address).await {
+            Ok(listener) => listeners.push(listener),
+            // A computer without IPv6 has the other address.
+            Err(error) if error.kind() == io::ErrorKind::AddrNotAvailable && addresses.len() > 1 => {
+                tracing::warn!(%address, %error, "not listened on");
+            }
+            Err(source) => return Err(StartError::Listen { address: *address, source }),
+        }
+    }
+    Ok(listeners)
+}
+
+/// What becomes of the actors' parts.
+pub(crate) struct Assembly {
+    edge: Edge,
+    peers: Peers,
+    router: Router,
+    api: OpenApi,
+    pub(crate) tasks: Tasks,
+}
+
+impl Assembly {
+    pub(crate) fn new(settings: &CommerceSettings, context: &Context) -> Self {
+        let streams = Streams::new(settings.limit.streams, context.shutdown.clone());
+        let edge = Edge::new(context.authority.clone(), context.faults.clone(), streams, settings.limit.clone());
+        let (peers, api) = (context.peers.clone(), OpenApi::default());
+        Self { edge, peers, router: Router::new(), api, tasks: Tasks::default() }
+    }
+
+    /// Takes an actor's routes in: for strangers, for its peers, and for the description.
+    pub(crate) fn mount(&mut self, actor: Actor, routes: OpenApiRouter) {
+        let router = self.add(&format!("{PREFIX}/{actor}"), Some(actor), routes);
+        self.peers.bind_here(actor, router);
+    }
+
+    fn mount_process(&mut self, context: &Context) {
+        let tokens = auth::routes(context.authority.clone(), context.demo);
+        self.add(PREFIX, None, routes::process_routes(context.faults.clone()).merge(tokens));
+    }
+
+    fn add(&mut self, prefix: &str, actor: Option<Actor>, routes: OpenApiRouter) -> Router {
+        let (router, api) = self.edge.wrap(prefix, actor, routes);
+        self.router = std::mem::take(&mut self.router).merge(router.clone());
+        self.api.merge(api);
+        router
+    }
+}

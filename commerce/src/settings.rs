@@ -1,0 +1,182 @@
+//! What an operator decides: TOML file, then environment (`EFIR_…`), then flags.
+
+use std::collections::BTreeMap;
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::path::PathBuf;
+use std::time::Duration;
+
+use process::{Contradiction, HttpSettings, LogSettings};
+use serde::{Deserialize, Serialize};
+
+use crate::actor::Actor;
+use crate::auth::AuthSettings;
+use crate::fault::Fault;
+use crate::store::StorageSettings;
+
+/// TCP port of a process of its own.
+const DEFAULT_PORT: u16 = 8090;
+
+/// Settings of the shops, in a process of their own or beside others.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct CommerceSettings {
+    /// Actors that live in this process. The others are reached at their `url`.
+    pub actors: Vec<Actor>,
+    /// TCP addresses for HTTP; none if another server of the process carries the routes.
+    pub listen: Vec<SocketAddr>,
+    /// HTTP over TCP.
+    pub http: HttpSettings,
+    /// Bounds on callers.
+    pub limit: LimitSettings,
+    /// Tokens.
+    pub auth: AuthSettings,
+    /// Databases.
+    pub storage: StorageSettings,
+    /// Calls to actors elsewhere.
+    pub peer: PeerSettings,
+    /// Hands out demo tokens to everybody who asks: for trying things out on one machine.
+    pub demo: bool,
+    /// Fills empty databases with synthetic goods.
+    pub seed: bool,
+    /// Faults on purpose from the start, by name, for tests.
+    pub fault: BTreeMap<String, Fault>,
+    /// The pharmacy.
+    pub pharmacy: ActorSettings,
+    /// The grocery.
+    pub grocery: ActorSettings,
+    /// The furniture shop.
+    pub furniture: ActorSettings,
+    /// The reseller.
+    pub reseller: ActorSettings,
+    /// The warehouse.
+    pub warehouse: ActorSettings,
+    /// The couriers.
+    pub courier: ActorSettings,
+    /// The simulated carrier.
+    pub carrier: ActorSettings,
+    /// Logs; those of the process if it has other parts.
+    pub log: LogSettings,
+}
+
+/// Settings of an actor that has none of its own.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct ActorSettings {
+    /// Where it is if not in this process: `http://host:port`, before `/api/v1`.
+    pub url: Option<String>,
+}
+
+/// Bounds on callers.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct LimitSettings {
+    /// Requests under way at a time in this process; further ones are answered 503 at once.
+    pub in_flight: usize,
+    /// Milliseconds until the head of an answer must be there.
+    pub timeout_ms: u64,
+    /// Bytes of a request's body.
+    pub body_bytes: usize,
+    /// Requests per second that each caller may make in the long run; 0 for as many as it likes.
+    pub rate: u32,
+    /// Requests that a caller who was quiet may make at once.
+    pub burst: u32,
+    /// Live streams of events at a time; further ones are answered 503.
+    pub streams: usize,
+}
+
+/// Calls to actors elsewhere.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct PeerSettings {
+    /// PEM file of the authorities to trust for `https://` URLs.
+    pub ca: Option<PathBuf>,
+}
+
+impl Default for CommerceSettings {
+    fn default() -> Self {
+        Self {
+            actors: Actor::ALL.to_vec(),
+            listen: vec![(Ipv4Addr::LOCALHOST, DEFAULT_PORT).into(), (Ipv6Addr::LOCALHOST, DEFAULT_PORT).into()],
+            http: HttpSettings::default(),
+            limit: LimitSettings::default(),
+            auth: AuthSettings::default(),
+            storage: StorageSettings::default(),
+            peer: PeerSettings::default(),
+            demo: false,
+            seed: true,
+            fault: BTreeMap::new(),
+            pharmacy: ActorSettings::default(),
+            grocery: ActorSettings::default(),
+            furniture: ActorSettings::default(),
+            reseller: ActorSettings::default(),
+            warehouse: ActorSettings::default(),
+            courier: ActorSettings::default(),
+            carrier: ActorSettings::default(),
+            log: LogSettings::default(),
+        }
+    }
+}
+
+impl Default for LimitSettings {
+    fn default() -> Self {
+        Self { in_flight: 1024, timeout_ms: 10_000, body_bytes: 256 * 1024, rate: 200, burst: 1000, streams: 256 }
+    }
+}
+
+impl LimitSettings {
+    /// How long until the head of an answer must be there.
+    pub(crate) fn timeout(&self) -> Duration {
+        Duration::from_millis(self.timeout_ms)
+    }
+}
+
+impl CommerceSettings {
+    /// Where an actor is that is not in this process. One line per actor, as their settings are types of their own.
+    pub(crate) fn url(&self, actor: Actor) -> Option<&str> {
+        let url = match actor {
+            Actor::Pharmacy => &self.pharmacy.url,
+            Actor::Grocery => &self.grocery.url,
+            Actor::Furniture => &self.furniture.url,
+            Actor::Reseller => &self.reseller.url,
+            Actor::Warehouse => &self.warehouse.url,
+            Actor::Courier => &self.courier.url,
+            Actor::Carrier => &self.carrier.url,
+        };
+        url.as_deref()
+    }
+
+    /// What makes no sense together.
+    ///
+    /// # Errors
+    /// The first contradiction, in the operator's words.
+    pub fn check(&self) -> Result<(), Contradiction> {
+        let zero = |key: &str| Err(Contradiction::new(key, "must be at least 1"));
+        let LimitSettings { in_flight, timeout_ms, body_bytes, rate, burst, streams: _ } = &self.limit;
+        if *in_flight == 0 {
+            return zero("limit.in_flight");
+        }
+        if *timeout_ms == 0 {
+            return zero("limit.timeout_ms");
+        }
+        if *body_bytes == 0 {
+            return zero("limit.body_bytes");
+        }
+        if *rate > 0 && *burst == 0 {
+            return zero("limit.burst");
+        }
+        if self.auth.longest_s == 0 {
+            return zero("auth.longest_s");
+        }
+        for actor in &self.actors {
+            if self.url(*actor).is_some() {
+                return Err(Contradiction::new(format!("{actor}.url"), "names a place for an actor of this process"));
+            }
+        }
+        for (name, fault) in &self.fault {
+            if garde::Validate::validate(fault).is_err() {
+                return Err(Contradiction::new(format!("fault.\"{name}\""), "is out of range"));
+            }
+        }
+        Ok(())
+    }
+}
