@@ -14,6 +14,7 @@ use utoipa_axum::router::OpenApiRouter;
 use crate::auth::{self, Authority, KeyError};
 use crate::clock::Clock;
 use crate::context::{Actor, Context, Databases, Tasks};
+use crate::event;
 use crate::fault::Faults;
 use crate::http::Streams;
 use crate::job::{Jobs, JobsError};
@@ -58,6 +59,9 @@ pub enum StartError {
     /// There are no keys for tokens.
     #[error("auth: {0}")]
     Key(#[from] KeyError),
+    /// The event bus cannot be reached.
+    #[error("nats_url: {0}")]
+    Bus(#[source] Box<dyn Error + Send + Sync>),
     /// A peer's URL leads nowhere.
     #[error("peer: {0}")]
     PeerUrl(#[from] PeerUrlError),
@@ -131,6 +135,7 @@ impl Commerce {
         let mut assembly = Assembly::new(&settings, &context);
         assembly.mount_process(&context);
         open_actors(&settings, &context, &mut assembly).await?;
+        event::publish(&mut assembly.tasks, &context);
         bind_peers(&settings, &context.peers)?;
         let Assembly { router, api, tasks, .. } = assembly;
         let router = router.merge(routes::reading_routes(&routes::describe(api))?);
@@ -184,7 +189,23 @@ async fn context(
     let jobs = Jobs::open(&storage).await?;
     let (peers, databases) = (Peers::new(&authority), Databases::default());
     let (demo, seed) = (settings.demo, settings.seed);
-    Ok(Context { clock, authority, peers, faults, jobs, storage, demo, seed, shutdown, databases })
+    let bus = event::connect(settings.nats_url.as_deref()).await.map_err(StartError::Bus)?;
+    #[cfg(not(feature = "nats"))]
+    let () = bus;
+    Ok(Context {
+        clock,
+        authority,
+        peers,
+        faults,
+        jobs,
+        storage,
+        demo,
+        seed,
+        #[cfg(feature = "nats")]
+        bus,
+        shutdown,
+        databases,
+    })
 }
 
 /// Where databases and keys are.

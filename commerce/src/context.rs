@@ -36,6 +36,9 @@ pub(crate) struct Context {
     pub(crate) demo: bool,
     /// Whether empty databases are filled with synthetic goods.
     pub(crate) seed: bool,
+    /// The event bus between processes, if one is configured; otherwise actors read each other's feeds.
+    #[cfg(feature = "nats")]
+    pub(crate) bus: Option<crate::event::Bus>,
     /// When everything stops.
     pub(crate) shutdown: Shutdown,
     /// All that have been opened: for readiness and backups.

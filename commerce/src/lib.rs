@@ -11,6 +11,7 @@ mod clock;
 mod command;
 mod commerce;
 mod context;
+mod event;
 mod fault;
 mod http;
 mod id;

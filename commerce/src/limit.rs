@@ -24,8 +24,8 @@ pub(crate) const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// Events that one request for a feed returns.
 pub(crate) const EVENTS_PER_PAGE: i64 = 500;
 
-/// Longest that a request for a feed waits for news. Below the usual 30 s of proxies.
-pub(crate) const EVENTS_WAIT: Duration = Duration::from_secs(20);
+/// Longest that a request for a feed waits for news. Below every timeout on the way, ours included.
+pub(crate) const EVENTS_WAIT: Duration = Duration::from_secs(4);
 
 /// Between two looks at a feed that other processes may have written to.
 pub(crate) const EVENTS_POLL: Duration = Duration::from_millis(500);

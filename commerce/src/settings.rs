@@ -34,6 +34,9 @@ pub struct CommerceSettings {
     pub storage: StorageSettings,
     /// Calls to actors elsewhere.
     pub peer: PeerSettings,
+    /// NATS server whose JetStream carries events between processes: `nats://host:4222`. Without it actors read each other's
+    /// feeds over HTTP. Needs the feature `nats`.
+    pub nats_url: Option<String>,
     /// Hands out demo tokens to everybody who asks: for trying things out on one machine.
     pub demo: bool,
     /// Fills empty databases with synthetic goods.
@@ -102,6 +105,7 @@ impl Default for CommerceSettings {
             auth: AuthSettings::default(),
             storage: StorageSettings::default(),
             peer: PeerSettings::default(),
+            nats_url: None,
             demo: false,
             seed: true,
             fault: BTreeMap::new(),
