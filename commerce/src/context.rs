@@ -64,10 +64,10 @@ impl Context {
     pub(crate) async fn database(
         &self,
         actor: Actor,
-        migrations: &'static [Migration],
+        migrations: &[&'static [Migration]],
     ) -> Result<Database, StoreError> {
         let (clock, faults) = (self.clock.clone(), self.faults.clone());
-        let database = Database::open(&self.storage, actor.as_str(), &[migrations], clock, faults).await?;
+        let database = Database::open(&self.storage, actor.as_str(), migrations, clock, faults).await?;
         self.databases.0.lock().unwrap_or_else(PoisonError::into_inner).push(database.clone());
         Ok(database)
     }

@@ -71,6 +71,18 @@ id!(
     "order id"
 );
 
+id!(
+    /// A subscription to events by webhook.
+    SubscriptionId,
+    "subscription id"
+);
+
+id!(
+    /// An export of a catalogue.
+    ExportId,
+    "export id"
+);
+
 /// A shop's own code of a thing it sells: 1 to 64 letters, digits, `-`, `_` or `.`.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, ToSchema)]
 #[serde(transparent)]

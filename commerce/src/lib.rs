@@ -26,6 +26,7 @@ mod routes;
 mod settings;
 mod stack;
 mod store;
+mod webhook;
 
 pub use auth::{AuthSettings, KeyError};
 pub use command::{Flags, start};
@@ -33,3 +34,4 @@ pub use commerce::{Commerce, StartError};
 pub use peer::PeerUrlError;
 pub use settings::{ActorSettings, CommerceSettings, LimitSettings, PeerSettings};
 pub use store::{StorageError, StorageSettings};
+pub use webhook::WebhookSettings;

@@ -73,6 +73,7 @@ impl JobStorage {
         let pool = SqlitePoolOptions::new().max_connections(limit::CONNECTIONS).connect_with(options).await?;
         SqliteStorage::migrations().run(&pool).await?;
         sqlx::query(FREE_SQLITE).execute(&pool).await?;
+        sqlx::query("UPDATE Jobs SET lock_by = NULL WHERE lock_by IS NOT NULL").execute(&pool).await?;
         sqlx::query("DELETE FROM Workers").execute(&pool).await?;
         Ok(Self::Sqlite(pool))
     }
@@ -154,7 +155,9 @@ impl JobStorage {
             #[cfg(feature = "postgres")]
             Self::Postgres(pool) => {
                 let query = sqlx::query(PURGE_POSTGRES).bind(done as f64).bind(failed as f64);
-                query.execute(pool).await?.rows_affected()
+                let purged = query.execute(pool).await?.rows_affected();
+                sqlx::query(PURGE_WORKERS).execute(pool).await?;
+                purged
             }
         })
     }
@@ -193,3 +196,6 @@ const PURGE_POSTGRES: &str = "DELETE FROM apalis.jobs
     WHERE (status = 'Done' AND done_at < now() - make_interval(secs => $1::float8))
     OR ((status = 'Killed' OR (status = 'Failed' AND attempts >= max_attempts))
         AND done_at < now() - make_interval(secs => $2::float8))";
+#[cfg(feature = "postgres")]
+const PURGE_WORKERS: &str = "DELETE FROM apalis.workers AS w WHERE w.last_seen < now() - interval '1 day'
+    AND NOT EXISTS (SELECT 1 FROM apalis.jobs AS j WHERE j.lock_by = w.id)";

@@ -4,14 +4,8 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use crate::clock::Timestamp;
-use crate::id::id;
+use crate::id::SubscriptionId;
 use crate::store::{Migration, Row, StoreError};
-
-id!(
-    /// A subscription to events.
-    SubscriptionId,
-    "subscription id"
-);
 
 /// Subscriptions and what was or is to be delivered to them: for the database of every actor that has webhooks.
 pub(crate) const MIGRATIONS: &[Migration] = &[Migration {

@@ -10,10 +10,11 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::limit;
-use super::model::{DeliveryView, Subscribed, Subscription, SubscriptionId};
+use super::model::{DeliveryView, Subscribed, Subscription};
 use super::service::{WebhookError, Webhooks};
 use crate::auth::{Caller, Scope};
 use crate::http::Command;
+use crate::id::SubscriptionId;
 use crate::problem::Problem;
 
 /// Routes under `/webhooks`; the scope `export:read` allows them.

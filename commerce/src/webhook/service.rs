@@ -10,9 +10,9 @@ use serde_json::json;
 use super::deliver::Client;
 use super::guard::{self, GuardError, WebhookSettings};
 use super::limit;
-use super::model::{DeliveryView, Subscribed, Subscription, SubscriptionId, subscription_columns};
+use super::model::{DeliveryView, Subscribed, Subscription, subscription_columns};
 use super::sign::{SignError, new_secret};
-use crate::id::new_uuid;
+use crate::id::{SubscriptionId, new_uuid};
 use crate::job::{Job, JobKind, Jobs};
 use crate::problem::Problem;
 use crate::store::{Database, Once, StoreError, Tx, args};
@@ -120,7 +120,7 @@ impl Webhooks {
         let mut after = String::new();
         loop {
             let select = "SELECT id FROM webhook_delivery WHERE state = 'waiting' AND id > $1 ORDER BY id LIMIT $2";
-            let rows = self.inner.db.rows(select, args![after, limit::RESUMED]).await?;
+            let rows = self.inner.db.rows(select, args![&after, limit::RESUMED]).await?;
             let ids = rows.iter().map(|row| Ok(row.text(0)?.to_owned())).collect::<Result<Vec<_>, StoreError>>()?;
             let Some(last) = ids.last() else { break };
             after.clone_from(last);

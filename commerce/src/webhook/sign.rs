@@ -203,7 +203,8 @@ mod tests {
                 }
             }
             let secret = "whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD";
-            prop_assert!(verify(&[secret], &headers, b"{}", Timestamp(0)).is_err());
+            let refused = verify(&[secret], &headers, b"{}", Timestamp(0)).is_err();
+            prop_assert!(refused);
         }
     }
 }

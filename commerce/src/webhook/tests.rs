@@ -29,7 +29,9 @@ async fn subscriber(answers: &[u16]) -> (SocketAddr, Calls) {
     let answers: Arc<Mutex<VecDeque<u16>>> = Arc::new(Mutex::new(answers.iter().copied().collect()));
     let app = Router::new()
         .fallback(
-            async |State((calls, answers)): State<(Calls, Arc<Mutex<VecDeque<u16>>>)>, headers: HeaderMap, body: Bytes| {
+            async |State((calls, answers)): State<(Calls, Arc<Mutex<VecDeque<u16>>>)>,
+                   headers: HeaderMap,
+                   body: Bytes| {
                 calls.lock().unwrap().push((headers, body));
                 let status = answers.lock().unwrap().pop_front().unwrap_or(204);
                 let location = [("location", "/elsewhere"), ("retry-after", "7")];
