@@ -12,8 +12,10 @@ use utoipa::openapi::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 
 use crate::auth::{self, Authority, KeyError};
+use crate::carrier::Carrier;
 use crate::clock::Clock;
 use crate::context::{Actor, Context, Databases, Tasks};
+use crate::courier::Courier;
 use crate::event;
 use crate::fault::Faults;
 use crate::http::Streams;
@@ -216,19 +218,22 @@ pub(crate) fn data_folder(settings: &CommerceSettings, state_directory: Option<&
 
 /// The actors of this process: each is opened, mounted and given its tasks in a paragraph of its own. They may hold peers of
 /// actors that come later; nobody is called before all are there.
-#[expect(clippy::unused_async, reason = "each actor opens its database")]
 async fn open_actors(
     settings: &CommerceSettings,
     context: &Context,
     assembly: &mut Assembly,
 ) -> Result<(), StartError> {
     let here = |actor: Actor| settings.actors.contains(&actor);
-    // if here(Actor::Pharmacy) {
-    //     let pharmacy = pharmacy::open(context, &settings.pharmacy).await?;
-    //     assembly.mount(Actor::Pharmacy, pharmacy.routes());
-    //     pharmacy.spawn(&mut assembly.tasks);
-    // }
-    let _ = (here, context, assembly);
+    if here(Actor::Courier) {
+        let courier = Courier::open(context, &settings.courier).await?;
+        assembly.mount(Actor::Courier, courier.routes());
+        courier.spawn(&mut assembly.tasks);
+    }
+    if here(Actor::Carrier) {
+        let carrier = Carrier::open(context, &settings.carrier).await?;
+        assembly.mount(Actor::Carrier, carrier.routes());
+        carrier.spawn(&mut assembly.tasks);
+    }
     Ok(())
 }
 

@@ -7,10 +7,12 @@
 mod actor;
 mod address;
 mod auth;
+mod carrier;
 mod clock;
 mod command;
 mod commerce;
 mod context;
+mod courier;
 mod event;
 mod fault;
 mod http;
@@ -29,8 +31,10 @@ mod store;
 mod webhook;
 
 pub use auth::{AuthSettings, KeyError};
+pub use carrier::CarrierSettings;
 pub use command::{Flags, start};
 pub use commerce::{Commerce, StartError};
+pub use courier::CourierSettings;
 pub use peer::PeerUrlError;
 pub use settings::{ActorSettings, CommerceSettings, LimitSettings, PeerSettings};
 pub use store::{StorageError, StorageSettings};

@@ -10,6 +10,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::actor::Actor;
 use crate::auth::AuthSettings;
+use crate::carrier::CarrierSettings;
+use crate::courier::CourierSettings;
 use crate::fault::Fault;
 use crate::store::StorageSettings;
 
@@ -54,9 +56,9 @@ pub struct CommerceSettings {
     /// The warehouse.
     pub warehouse: ActorSettings,
     /// The couriers.
-    pub courier: ActorSettings,
+    pub courier: CourierSettings,
     /// The simulated carrier.
-    pub carrier: ActorSettings,
+    pub carrier: CarrierSettings,
     /// Logs; those of the process if it has other parts.
     pub log: LogSettings,
 }
@@ -114,8 +116,8 @@ impl Default for CommerceSettings {
             furniture: ActorSettings::default(),
             reseller: ActorSettings::default(),
             warehouse: ActorSettings::default(),
-            courier: ActorSettings::default(),
-            carrier: ActorSettings::default(),
+            courier: CourierSettings::default(),
+            carrier: CarrierSettings::default(),
             log: LogSettings::default(),
         }
     }
@@ -175,6 +177,12 @@ impl CommerceSettings {
             if self.url(*actor).is_some() {
                 return Err(Contradiction::new(format!("{actor}.url"), "names a place for an actor of this process"));
             }
+        }
+        if let Err(report) = garde::Validate::validate(&self.courier) {
+            return Err(Contradiction::new("courier", report.to_string()));
+        }
+        if let Err(report) = garde::Validate::validate(&self.carrier) {
+            return Err(Contradiction::new("carrier", report.to_string()));
         }
         for (name, fault) in &self.fault {
             if garde::Validate::validate(fault).is_err() {

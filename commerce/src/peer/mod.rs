@@ -152,6 +152,25 @@ impl Peer {
         self.call(Method::POST, path, Some(key), body.into(), as_).await
     }
 
+    /// Hands over a signed webhook: bytes that prove themselves, by their headers and without a token.
+    ///
+    /// # Errors
+    /// See [`PeerError`]. Sent again, it is taken once: the receiver knows its id.
+    pub(crate) async fn deliver(
+        &self,
+        path: &str,
+        proof: &[(&'static str, String)],
+        body: String,
+    ) -> Result<(), PeerError> {
+        let wrong = |_| PeerError::Garbled("a header cannot be written".to_owned());
+        let mut headers = HeaderMap::with_capacity(proof.len() + 1);
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        for (name, value) in proof {
+            headers.insert(*name, HeaderValue::try_from(value).map_err(wrong)?);
+        }
+        self.exchange(Method::POST, path, headers, body.into()).await
+    }
+
     async fn call<T: DeserializeOwned>(
         &self,
         method: Method,
@@ -160,12 +179,22 @@ impl Peer {
         body: Bytes,
         as_: &Identity,
     ) -> Result<T, PeerError> {
+        let headers = self.target.headers(key, !body.is_empty(), as_)?;
+        self.exchange(method, path, headers, body).await
+    }
+
+    async fn exchange<T: DeserializeOwned>(
+        &self,
+        method: Method,
+        path: &str,
+        headers: HeaderMap,
+        body: Bytes,
+    ) -> Result<T, PeerError> {
         let target = &self.target;
         target.breaker.permit().map_err(|wait| target.unavailable(&format!("failed lately; next try in {wait:?}")))?;
         let carrier = target.carrier.read().unwrap_or_else(PoisonError::into_inner).clone();
         let carrier = carrier.ok_or_else(|| target.unavailable("neither in this process nor given a url"))?;
         let path = format!("/api/v1/{}{path}", target.actor);
-        let headers = target.headers(key, !body.is_empty(), as_)?;
         let mut tries = 0;
         let answered = loop {
             tries += 1;

@@ -29,7 +29,7 @@ mod writer;
 #[cfg(test)]
 mod tests;
 #[cfg(test)]
-pub(crate) use tests::{TestDatabase, test_database};
+pub(crate) use tests::{TestDatabase, test_database, test_storage};
 
 pub(crate) use backup::{back_up, restore};
 pub(crate) use database::Database;

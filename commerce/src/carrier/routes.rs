@@ -1,0 +1,87 @@
+//! The carriers over HTTP.
+
+use axum::Json;
+use axum::extract::{Path, Query, State};
+use axum::http::StatusCode;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use super::Carrier;
+use super::model::{Booking, Consignment, Doors, QuoteQuery, Quotes, Round};
+use crate::auth::{Caller, Scope};
+use crate::http::Command;
+use crate::problem::Problem;
+
+/// All paths, without the prefix.
+pub(super) fn routes(carrier: Carrier) -> OpenApiRouter {
+    OpenApiRouter::new()
+        .routes(routes!(quotes))
+        .routes(routes!(take))
+        .routes(routes!(consignment))
+        .routes(routes!(cancel))
+        .routes(routes!(drive))
+        .with_state(carrier)
+}
+
+/// An empty body.
+#[derive(Debug, serde::Deserialize, garde::Validate, utoipa::ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Nothing {}
+
+/// What it would cost and when it would be there.
+#[utoipa::path(get, path = "/quotes", tag = "carrier", params(QuoteQuery), responses((status = 200, body = Quotes)))]
+async fn quotes(
+    State(carrier): State<Carrier>,
+    caller: Caller,
+    query: Result<Query<QuoteQuery>, axum::extract::rejection::QueryRejection>,
+) -> Result<Json<Quotes>, Problem> {
+    caller.require(Scope::ParcelWrite)?;
+    let Query(asked) = query.map_err(|error| Problem::malformed(error.body_text()))?;
+    Ok(Json(Quotes { quotes: carrier.quotes(&asked) }))
+}
+
+/// Takes a parcel. The same reference is never taken twice.
+#[utoipa::path(post, path = "/consignments", tag = "carrier", request_body = Booking, responses((status = 201, body = Consignment)))]
+async fn take(
+    State(carrier): State<Carrier>,
+    caller: Caller,
+    command: Command<Booking>,
+) -> Result<(StatusCode, Json<Consignment>), Problem> {
+    caller.require(Scope::ParcelWrite)?;
+    Ok((StatusCode::CREATED, Json(carrier.take(command.body).await?)))
+}
+
+/// A parcel with all its reports: for those whom a report did not reach.
+#[utoipa::path(get, path = "/consignments/{reference}", tag = "carrier", responses((status = 200, body = Consignment)))]
+async fn consignment(
+    State(carrier): State<Carrier>,
+    caller: Caller,
+    Path(reference): Path<String>,
+) -> Result<Json<Consignment>, Problem> {
+    caller.require(Scope::ParcelWrite)?;
+    Ok(Json(carrier.consignment(&reference).await?))
+}
+
+/// Stops a parcel that has not moved.
+#[utoipa::path(post, path = "/consignments/{reference}/cancel", tag = "carrier", request_body = Nothing, responses((status = 204)))]
+async fn cancel(
+    State(carrier): State<Carrier>,
+    caller: Caller,
+    Path(reference): Path<String>,
+    _: Command<Nothing>,
+) -> Result<Json<serde_json::Value>, Problem> {
+    caller.require(Scope::ParcelWrite)?;
+    carrier.cancel(reference).await?;
+    Ok(Json(serde_json::json!({})))
+}
+
+/// Tells a van in which order to visit its doors.
+#[utoipa::path(post, path = "/rounds", tag = "carrier", request_body = Round, responses((status = 200, body = Doors)))]
+async fn drive(
+    State(carrier): State<Carrier>,
+    caller: Caller,
+    command: Command<Round>,
+) -> Result<Json<Doors>, Problem> {
+    caller.require(Scope::RoutePlan)?;
+    Ok(Json(Doors { doors: carrier.drive(command.body).await? }))
+}
