@@ -26,6 +26,7 @@ mod peer;
 mod problem;
 mod routes;
 mod settings;
+mod shop;
 mod stack;
 mod store;
 mod webhook;

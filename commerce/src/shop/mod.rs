@@ -1,0 +1,38 @@
+//! The order book that grocery, furniture shop and pharmacy share: catalogue, stock, orders, and their HTTP face.
+//!
+//! An open order *is* the reservation of its goods: `stock.reserved` is at every commit the sum of the lines of open orders, and
+//! never more than `stock.on_hand`. Orders are decided by the database's one writer, many in one transaction and in the order of
+//! their arrival, each whole or not at all; what a shop adds to that ([`Rules`]: promotions, prescriptions) is decided in the same
+//! transaction. The number of statements does not grow with the number of orders.
+//!
+//! A shop makes a [`Shop`] over a database with [`MIGRATIONS`], merges [`routes()`] into its own and spawns [`Shop::run`].
+
+mod book;
+mod cache;
+mod catalogue;
+mod decide;
+mod limit;
+mod model;
+mod place;
+mod product;
+mod read;
+mod rejection;
+mod routes;
+mod rules;
+mod schema;
+mod settings;
+mod step;
+
+pub(crate) use book::{Profile, Shop};
+pub(crate) use cache::version_of;
+pub(crate) use catalogue::{Available, Filter, fill, is_empty, prices, product, products, restock, touch};
+pub(crate) use model::{LinePrice, NewLine, NewOrder, Order, OrderLine, OrderState, Step, VatLine};
+pub(crate) use place::{Desk, place};
+pub(crate) use product::{NewProduct, Offer, Offers, Product, ProductView, Terms};
+pub(crate) use read::{Audit, Whose, order, orders, orders_in};
+pub(crate) use rejection::Rejection;
+pub(crate) use routes::{LineBody, OrderBody, catalogue_routes, order_answer, order_routes, routes, step_routes};
+pub(crate) use rules::{ListPrices, Round, Rules, Shown};
+pub(crate) use schema::MIGRATIONS;
+pub use settings::ShopSettings;
+pub(crate) use step::{Note, advance, step, sweep};
