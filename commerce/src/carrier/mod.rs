@@ -41,7 +41,7 @@ impl Carrier {
     /// # Errors
     /// See [`StartError`].
     pub(crate) async fn open(context: &Context, settings: &CarrierSettings) -> Result<Self, StartError> {
-        let database = context.database(Actor::Carrier, store::MIGRATIONS).await?;
+        let database = context.database(Actor::Carrier, &[store::MIGRATIONS]).await?;
         Ok(Self { context: context.clone(), database, settings: Arc::new(settings.clone()), wake: Arc::default() })
     }
 

@@ -65,7 +65,7 @@ impl Courier {
     /// # Errors
     /// See [`StartError`].
     pub(crate) async fn open(context: &Context, settings: &CourierSettings) -> Result<Self, StartError> {
-        let database = context.database(Actor::Courier, store::MIGRATIONS).await?;
+        let database = context.database(Actor::Courier, &[store::MIGRATIONS]).await?;
         let simulated: Box<dyn Adapter> = Box::new(Simulated::new(&context.peers));
         Ok(Self {
             context: context.clone(),
