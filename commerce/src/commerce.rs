@@ -25,6 +25,7 @@ use crate::routes;
 use crate::settings::CommerceSettings;
 use crate::stack::Edge;
 use crate::store::{Storage, StorageError, StoreError};
+use crate::warehouse;
 
 /// Where the routes of the process and of each actor begin.
 const PREFIX: &str = "/api/v1";
@@ -233,6 +234,11 @@ async fn open_actors(
         let carrier = Carrier::open(context, &settings.carrier).await?;
         assembly.mount(Actor::Carrier, carrier.routes());
         carrier.spawn(&mut assembly.tasks);
+    }
+    if here(Actor::Warehouse) {
+        let warehouse = warehouse::open(context, &settings.warehouse).await?;
+        assembly.mount(Actor::Warehouse, warehouse.routes());
+        warehouse.spawn(&mut assembly.tasks);
     }
     Ok(())
 }

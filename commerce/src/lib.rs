@@ -29,6 +29,7 @@ mod settings;
 mod shop;
 mod stack;
 mod store;
+mod warehouse;
 mod webhook;
 
 pub use auth::{AuthSettings, KeyError};
@@ -39,4 +40,5 @@ pub use courier::CourierSettings;
 pub use peer::PeerUrlError;
 pub use settings::{ActorSettings, CommerceSettings, LimitSettings, PeerSettings};
 pub use store::{StorageError, StorageSettings};
+pub use warehouse::WarehouseSettings;
 pub use webhook::WebhookSettings;

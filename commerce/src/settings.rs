@@ -14,6 +14,7 @@ use crate::carrier::CarrierSettings;
 use crate::courier::CourierSettings;
 use crate::fault::Fault;
 use crate::store::StorageSettings;
+use crate::warehouse::WarehouseSettings;
 
 /// TCP port of a process of its own.
 const DEFAULT_PORT: u16 = 8090;
@@ -54,7 +55,7 @@ pub struct CommerceSettings {
     /// The reseller.
     pub reseller: ActorSettings,
     /// The warehouse.
-    pub warehouse: ActorSettings,
+    pub warehouse: WarehouseSettings,
     /// The couriers.
     pub courier: CourierSettings,
     /// The simulated carrier.
@@ -115,7 +116,7 @@ impl Default for CommerceSettings {
             grocery: ActorSettings::default(),
             furniture: ActorSettings::default(),
             reseller: ActorSettings::default(),
-            warehouse: ActorSettings::default(),
+            warehouse: WarehouseSettings::default(),
             courier: CourierSettings::default(),
             carrier: CarrierSettings::default(),
             log: LogSettings::default(),
