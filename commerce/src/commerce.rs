@@ -21,6 +21,7 @@ use crate::fault::Faults;
 use crate::http::Streams;
 use crate::job::{Jobs, JobsError};
 use crate::peer::{self, PEER_TIMEOUT, PeerUrlError, Peers};
+use crate::reseller::Reseller;
 use crate::routes;
 use crate::settings::CommerceSettings;
 use crate::stack::Edge;
@@ -239,6 +240,11 @@ async fn open_actors(
         let warehouse = warehouse::open(context, &settings.warehouse).await?;
         assembly.mount(Actor::Warehouse, warehouse.routes());
         warehouse.spawn(&mut assembly.tasks);
+    }
+    if here(Actor::Reseller) {
+        let reseller = Reseller::open(context, &settings.reseller).await?;
+        assembly.mount(Actor::Reseller, reseller.routes());
+        reseller.spawn(&mut assembly.tasks);
     }
     Ok(())
 }

@@ -13,6 +13,7 @@ use crate::auth::AuthSettings;
 use crate::carrier::CarrierSettings;
 use crate::courier::CourierSettings;
 use crate::fault::Fault;
+use crate::reseller::ResellerSettings;
 use crate::store::StorageSettings;
 use crate::warehouse::WarehouseSettings;
 
@@ -53,7 +54,7 @@ pub struct CommerceSettings {
     /// The furniture shop.
     pub furniture: ActorSettings,
     /// The reseller.
-    pub reseller: ActorSettings,
+    pub reseller: ResellerSettings,
     /// The warehouse.
     pub warehouse: WarehouseSettings,
     /// The couriers.
@@ -115,7 +116,7 @@ impl Default for CommerceSettings {
             pharmacy: ActorSettings::default(),
             grocery: ActorSettings::default(),
             furniture: ActorSettings::default(),
-            reseller: ActorSettings::default(),
+            reseller: ResellerSettings::default(),
             warehouse: WarehouseSettings::default(),
             courier: CourierSettings::default(),
             carrier: CarrierSettings::default(),
@@ -184,6 +185,10 @@ impl CommerceSettings {
         }
         if let Err(report) = garde::Validate::validate(&self.carrier) {
             return Err(Contradiction::new("carrier", report.to_string()));
+        }
+        if let Err(report) = garde::Validate::validate(&self.reseller) {
+            let key = report.iter().next().map_or_else(String::new, |(path, _)| path.to_string());
+            return Err(Contradiction::new(format!("reseller.{key}"), "is out of range"));
         }
         for (name, fault) in &self.fault {
             if garde::Validate::validate(fault).is_err() {

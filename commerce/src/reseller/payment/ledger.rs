@@ -1,0 +1,58 @@
+//! The reseller's own book of charges and refunds.
+
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use crate::clock::Timestamp;
+use crate::money::{CurrencyCode, Money};
+use crate::store::{Database, StoreError, Tx, args};
+
+/// One movement.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub(crate) struct LedgerEntry {
+    /// `charge` or `refund`.
+    pub(crate) kind: String,
+    /// How much.
+    pub(crate) amount: Money,
+    /// When it was noted.
+    pub(crate) at: Timestamp,
+}
+
+/// Notes a movement once, whatever is repeated.
+///
+/// # Errors
+/// Storage failed, or the refunds of the order would exceed its charges: then nothing at all is to be changed.
+pub(crate) async fn book(
+    tx: &mut Tx,
+    order: &str,
+    entry: &str,
+    kind: &'static str,
+    amount: Money,
+) -> Result<(), StoreError> {
+    let now = tx.now();
+    let put = "
+        INSERT INTO ledger (order_id, entry, kind, minor, currency, at) VALUES ($1, $2, $3, $4, $5, $6)
+        ON CONFLICT (entry) DO NOTHING";
+    tx.run(put, args![order, entry, kind, amount.minor, amount.currency.code(), now]).await?;
+    let left = "
+        SELECT COALESCE(SUM(CASE kind WHEN 'charge' THEN minor ELSE -minor END), 0) FROM ledger WHERE order_id = $1";
+    let left = tx.row(left, args![order]).await?.map_or(Ok(0), |row| row.int(0))?;
+    if left < 0 {
+        return Err(StoreError::Value("refunds would exceed charges".to_owned()));
+    }
+    Ok(())
+}
+
+/// All movements of an order.
+pub(crate) async fn of_order(db: &Database, order: &str) -> Result<Vec<LedgerEntry>, StoreError> {
+    let sql = "SELECT kind, minor, currency, at FROM ledger WHERE order_id = $1 ORDER BY seq";
+    let entry = |row: &crate::store::Row| {
+        let currency = CurrencyCode::parse(row.text(2)?).unwrap_or(CurrencyCode::EUR);
+        Ok(LedgerEntry {
+            kind: row.text(0)?.to_owned(),
+            amount: Money { minor: row.int(1)?, currency },
+            at: row.time(3)?,
+        })
+    };
+    db.rows(sql, args![order]).await?.iter().map(entry).collect()
+}
