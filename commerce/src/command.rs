@@ -48,6 +48,10 @@ pub struct Flags {
     #[arg(long)]
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     demo: bool,
+    /// Print the bound addresses as one line of JSON on standard output
+    #[arg(long)]
+    #[serde(skip)]
+    json: bool,
     /// What to do
     #[command(subcommand)]
     #[serde(skip)]
@@ -101,7 +105,7 @@ pub async fn start(flags: Flags, shutdown: Shutdown) -> Result<(), StartError> {
     process::init_logs(&settings.log)?;
     let state = process::state_directory();
     match flags.action {
-        None | Some(Action::Serve) => serve(settings, state, shutdown).await,
+        None | Some(Action::Serve) => serve(settings, state, flags.json, shutdown).await,
         Some(Action::Token(arguments)) => print_token(&settings, state.as_deref(), &arguments),
         Some(Action::Backup { to }) => {
             let copied = store::back_up(&settings.storage, &data_folder(&settings, state.as_deref())?, &to).await?;
@@ -114,14 +118,28 @@ pub async fn start(flags: Flags, shutdown: Shutdown) -> Result<(), StartError> {
     }
 }
 
-async fn serve(settings: CommerceSettings, state: Option<PathBuf>, shutdown: Shutdown) -> Result<(), StartError> {
+async fn serve(settings: CommerceSettings, state: Option<PathBuf>, json: bool, shutdown: Shutdown) -> Result<(), StartError> {
     let metrics = Metrics::install()?;
     let commerce = Commerce::open(settings, metrics, state, shutdown.clone()).await?;
-    for address in commerce.addresses() {
-        tracing::info!("listening on http://{address}/api/docs");
-    }
+    let addresses = commerce.addresses();
+    let text = if json { serde_json::to_string(&Bound { http: addresses })? + "\n" } else { welcome(&addresses) };
+    print(&text)?;
     commerce.run(shutdown).await;
     Ok(())
+}
+
+/// Where the process is reached, for scripts.
+#[derive(Serialize)]
+struct Bound {
+    /// TCP addresses of HTTP.
+    http: Vec<SocketAddr>,
+}
+
+fn welcome(addresses: &[SocketAddr]) -> String {
+    let port = addresses.first().map_or(0, SocketAddr::port);
+    format!(
+        "The shops are open.\n\n  for people     http://localhost:{port}/shop/\n  for programs   http://localhost:{port}/api/docs\n\nCtrl-C ends it.\n"
+    )
 }
 
 fn print_token(

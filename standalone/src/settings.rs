@@ -2,6 +2,7 @@
 
 use std::net::{Ipv4Addr, SocketAddr};
 
+use commerce::CommerceSettings;
 use process::{LogSettings, SettingsArguments};
 use relay::RelaySettings;
 use serde::{Deserialize, Serialize};
@@ -14,6 +15,9 @@ pub struct StandaloneSettings {
     pub relay: RelaySettings,
     /// As `efir-origin`'s, but it listens on a free port of this machine unless another address is named.
     pub origin: origin::Settings,
+    /// As `efir-commerce`'s, on the relay's HTTP ports unless `listen` names others. Demo tokens are handed out unless `demo`
+    /// is set to false or the relay listens beyond this machine.
+    pub commerce: CommerceSettings,
     /// Logs of the process, in place of the roles' own.
     pub log: LogSettings,
 }
@@ -21,11 +25,12 @@ pub struct StandaloneSettings {
 impl Default for StandaloneSettings {
     fn default() -> Self {
         let log = LogSettings { level: "warn".to_owned(), ..LogSettings::default() };
-        Self { relay: RelaySettings::default(), origin: origin::Settings::default(), log }
+        let commerce = CommerceSettings { listen: Vec::new(), demo: true, ..CommerceSettings::default() };
+        Self { relay: RelaySettings::default(), origin: origin::Settings::default(), commerce, log }
     }
 }
 
-/// Origin, relay and HTTP in one process: live video over QUIC on this machine, at once
+/// Origin, relay, shops and HTTP in one process: live video over QUIC on this machine, at once
 #[derive(Debug, Clone, clap::Parser, Serialize)]
 #[command(
     name = "efir-standalone",

@@ -4,10 +4,12 @@ use std::io::{self, Write};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 
+use commerce::{Commerce, CommerceSettings, StorageError};
 use origin::Origin;
 use process::{Metrics, Shutdown};
 use relay::{Relay, Shared, UpstreamSettings};
 use serde::Serialize;
+use tempfile::TempDir;
 
 use crate::settings::{Flags, StandaloneSettings};
 
@@ -29,16 +31,25 @@ pub enum StartError {
     /// The relay does not start.
     #[error("relay: {0}")]
     Relay(#[from] relay::LoadError),
+    /// The shops do not open.
+    #[error("commerce: {0}")]
+    Commerce(#[from] commerce::StartError),
+    /// There is no room for data that are not kept.
+    #[error("temporary folder: {0}")]
+    Scratch(#[source] io::Error),
     /// Standard output is gone.
     #[error("cannot write to standard output: {0}")]
     Output(#[source] io::Error),
 }
 
-/// Origin and relay, bound and ready to run.
+/// Origin, relay and shops, bound and ready to run.
 #[derive(Debug)]
 pub struct Standalone {
     origin: Origin,
     relay: Relay,
+    commerce: Commerce,
+    /// The shops' data if another process has the usual folder; goes with this one.
+    _scratch: Option<TempDir>,
     broadcasts: Vec<String>,
 }
 
@@ -64,12 +75,14 @@ pub struct Bound {
 /// # Errors
 /// See [`StartError`].
 pub async fn start(flags: Flags, shutdown: Shutdown) -> Result<(), StartError> {
-    let check = |settings: &StandaloneSettings| settings.relay.check().and_then(|()| settings.origin.check());
+    let check = |settings: &StandaloneSettings| {
+        settings.relay.check().and_then(|()| settings.origin.check()).and_then(|()| settings.commerce.check())
+    };
     let loaded = process::load_settings(&flags.common, &flags.layer(), check)?;
     let Some(settings) = loaded else { return Ok(()) };
     process::init_logs(&settings.log)?;
     let metrics = Metrics::install()?;
-    let standalone = Standalone::load(settings, metrics, process::state_directory()).await?;
+    let standalone = Standalone::load(settings, metrics, process::state_directory(), shutdown.clone()).await?;
     let bound = standalone.bound();
     let text = if flags.json { bound.to_json() } else { bound.to_string() };
     io::stdout().write_all(text.as_bytes()).and_then(|()| io::stdout().flush()).map_err(StartError::Output)?;
@@ -86,8 +99,12 @@ impl Standalone {
         settings: StandaloneSettings,
         metrics: Metrics,
         state_directory: Option<PathBuf>,
+        shutdown: Shutdown,
     ) -> Result<Self, StartError> {
-        let StandaloneSettings { mut relay, mut origin, log: _ } = settings;
+        let StandaloneSettings { mut relay, mut origin, mut commerce, log: _ } = settings;
+        // Whoever can ask gets a token that opens everything.
+        commerce.demo &= relay.listen.iter().all(|address| address.ip().is_loopback());
+        let (commerce, scratch) = open_shops(commerce, &metrics, state_directory.clone(), shutdown).await?;
         if origin.listen == origin::Settings::default().listen {
             // Nobody but this relay needs to find it.
             origin.listen = vec![SocketAddr::from((Ipv4Addr::LOCALHOST, 0))];
@@ -100,8 +117,8 @@ impl Standalone {
             ..UpstreamSettings::default()
         });
         relay.upstream.extend(own);
-        let relay = Relay::load(relay, Shared { state_directory, ..Shared::new(metrics) }).await?;
-        Ok(Self { origin, relay, broadcasts })
+        let relay = Relay::load(relay, Shared { state_directory, more: commerce.routes(), ..Shared::new(metrics) }).await?;
+        Ok(Self { origin, relay, commerce, _scratch: scratch, broadcasts })
     }
 
     /// Where the process is reached.
@@ -116,9 +133,32 @@ impl Standalone {
         }
     }
 
-    /// Runs both roles until shutdown.
+    /// Runs all roles until shutdown.
     pub async fn run(self, shutdown: Shutdown) {
-        tokio::join!(self.origin.run(shutdown.clone()), self.relay.run(shutdown));
+        tokio::join!(
+            self.origin.run(shutdown.clone()),
+            self.relay.run(shutdown.clone()),
+            self.commerce.run(shutdown)
+        );
+    }
+}
+
+/// Opens the shops; beside another process that has their folder, on data of their own that are not kept.
+async fn open_shops(
+    settings: CommerceSettings,
+    metrics: &Metrics,
+    state_directory: Option<PathBuf>,
+    shutdown: Shutdown,
+) -> Result<(Commerce, Option<TempDir>), StartError> {
+    let mut again = settings.clone();
+    match Commerce::open(settings, metrics.clone(), state_directory.clone(), shutdown.clone()).await {
+        Err(commerce::StartError::Storage(StorageError::InUse(folder))) => {
+            tracing::warn!(folder = %folder.display(), "another process has the shops' data: this one's shops keep nothing");
+            let scratch = TempDir::new().map_err(StartError::Scratch)?;
+            again.storage.folder = Some(scratch.path().to_owned());
+            Ok((Commerce::open(again, metrics.clone(), state_directory, shutdown).await?, Some(scratch)))
+        }
+        opened => Ok((opened?, None)),
     }
 }
 
@@ -139,7 +179,8 @@ impl std::fmt::Display for Bound {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let port = |addresses: &[SocketAddr]| addresses.first().map_or(0, SocketAddr::port);
         let (udp, tcp) = (port(&self.relay), port(&self.http));
-        writeln!(f, "Efir is on the air. Watch it in a browser:  http://localhost:{tcp}/\n")?;
+        writeln!(f, "Efir is on the air. Watch it in a browser:  http://localhost:{tcp}/")?;
+        writeln!(f, "The shops are open:                       http://localhost:{tcp}/shop/\n")?;
         for broadcast in &self.broadcasts {
             writeln!(f, "  broadcast     {broadcast}")?;
             writeln!(f, "  WebTransport  https://localhost:{udp}/{broadcast}")?;
