@@ -11,7 +11,8 @@ use serde::Serialize;
 use crate::actor::Actor;
 use crate::auth::{Authority, Grant, Role, Scope, Scopes};
 use crate::clock::Clock;
-use crate::commerce::{Commerce, StartError, data_folder};
+use crate::commerce::{self, Commerce, StartError, data_folder};
+use crate::furniture;
 use crate::settings::CommerceSettings;
 use crate::store;
 
@@ -64,6 +65,12 @@ enum Action {
     Serve,
     /// Print a token for trying things out
     Token(TokenArguments),
+    /// Make many synthetic products, for measurements
+    Seed {
+        /// Where
+        #[command(subcommand)]
+        shop: SeedAction,
+    },
     /// Copy the databases to another folder while they are in use
     Backup {
         /// Folder that does not hold databases yet
@@ -73,6 +80,16 @@ enum Action {
     Restore {
         /// Folder of a backup
         from: PathBuf,
+    },
+}
+
+#[derive(Debug, Clone, Copy, clap::Subcommand)]
+enum SeedAction {
+    /// In the furniture shop
+    Furniture {
+        /// How many
+        #[arg(long, value_parser = clap::value_parser!(i64).range(1..=furniture::BULK_ROWS))]
+        rows: i64,
     },
 }
 
@@ -107,6 +124,11 @@ pub async fn start(flags: Flags, shutdown: Shutdown) -> Result<(), StartError> {
     match flags.action {
         None | Some(Action::Serve) => serve(settings, state, flags.json, shutdown).await,
         Some(Action::Token(arguments)) => print_token(&settings, state.as_deref(), &arguments),
+        Some(Action::Seed { shop: SeedAction::Furniture { rows } }) => {
+            let context = commerce::context(&settings, state.as_deref(), shutdown).await?;
+            furniture::bulk(&furniture::database(&context).await?, rows).await?;
+            print(&format!("{rows} synthetic products\n"))
+        }
         Some(Action::Backup { to }) => {
             let copied = store::back_up(&settings.storage, &data_folder(&settings, state.as_deref())?, &to).await?;
             print(&format!("{copied} databases copied to {}\n", to.display()))

@@ -18,6 +18,7 @@ use crate::context::{Actor, Context, Databases, Tasks};
 use crate::courier::Courier;
 use crate::event;
 use crate::fault::Faults;
+use crate::furniture;
 use crate::http::Streams;
 use crate::job::{Jobs, JobsError};
 use crate::peer::{self, PEER_TIMEOUT, PeerUrlError, Peers};
@@ -179,7 +180,7 @@ impl Commerce {
 }
 
 /// What the process has before any actor.
-async fn context(
+pub(crate) async fn context(
     settings: &CommerceSettings,
     state_directory: Option<&Path>,
     shutdown: Shutdown,
@@ -246,6 +247,11 @@ async fn open_actors(
         assembly.mount(Actor::Reseller, reseller.routes());
         reseller.spawn(&mut assembly.tasks);
     }
+    if here(Actor::Furniture) {
+        let furniture = furniture::open(context, &settings.furniture).await?;
+        assembly.mount(Actor::Furniture, furniture.routes());
+        furniture.spawn(&mut assembly.tasks);
+    }
     Ok(())
 }
 
@@ -293,6 +299,12 @@ impl Assembly {
         let edge = Edge::new(context.authority.clone(), context.faults.clone(), streams, settings.limit.clone());
         let (peers, api) = (context.peers.clone(), OpenApi::default());
         Self { edge, peers, router: Router::new(), api, tasks: Tasks::default() }
+    }
+
+    /// Everything taken in so far, for tests.
+    #[cfg(test)]
+    pub(crate) fn router(&self) -> Router {
+        self.router.clone()
     }
 
     /// Takes an actor's routes in: for strangers, for its peers, and for the description.

@@ -13,6 +13,7 @@ use crate::auth::AuthSettings;
 use crate::carrier::CarrierSettings;
 use crate::courier::CourierSettings;
 use crate::fault::Fault;
+use crate::furniture::FurnitureSettings;
 use crate::reseller::ResellerSettings;
 use crate::store::StorageSettings;
 use crate::warehouse::WarehouseSettings;
@@ -52,7 +53,7 @@ pub struct CommerceSettings {
     /// The grocery.
     pub grocery: ActorSettings,
     /// The furniture shop.
-    pub furniture: ActorSettings,
+    pub furniture: FurnitureSettings,
     /// The reseller.
     pub reseller: ResellerSettings,
     /// The warehouse.
@@ -115,7 +116,7 @@ impl Default for CommerceSettings {
             fault: BTreeMap::new(),
             pharmacy: ActorSettings::default(),
             grocery: ActorSettings::default(),
-            furniture: ActorSettings::default(),
+            furniture: FurnitureSettings::default(),
             reseller: ResellerSettings::default(),
             warehouse: WarehouseSettings::default(),
             courier: CourierSettings::default(),
