@@ -1,9 +1,9 @@
 //! What the carriers do: quote, take, stop, move, report.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use futures_util::StreamExt;
-use standardwebhooks::Webhook;
 
 use super::Carrier;
 use super::limit::{REPORTS_AT_ONCE, RETRIES, RETRY_FIRST, RETRY_LONGEST};
@@ -13,6 +13,7 @@ use crate::actor::Actor;
 use crate::clock::Timestamp;
 use crate::problem::Problem;
 use crate::store::{StoreError, args};
+use crate::webhook;
 
 /// Why a carrier does not do what it is asked.
 #[derive(Debug, thiserror::Error)]
@@ -164,9 +165,13 @@ impl Carrier {
         for due in store::due_steps(&self.database, now).await? {
             self.step(due).await?;
         }
-        let reports = store::due_reports(&self.database, now).await?;
-        let sent =
-            futures_util::stream::iter(reports).map(|report| self.report(report)).buffer_unordered(REPORTS_AT_ONCE);
+        // Those of one parcel one after the other, so that most arrive in order.
+        let mut parcels: BTreeMap<String, Vec<Outgoing>> = BTreeMap::new();
+        for report in store::due_reports(&self.database, now).await? {
+            parcels.entry(report.reference.clone()).or_default().push(report);
+        }
+        let sent = futures_util::stream::iter(parcels.into_values()).map(|reports| self.reports(reports));
+        let sent = sent.buffer_unordered(REPORTS_AT_ONCE);
         for outcome in sent.collect::<Vec<_>>().await {
             outcome?;
         }
@@ -218,10 +223,17 @@ impl Carrier {
             .await
     }
 
+    async fn reports(&self, reports: Vec<Outgoing>) -> Result<(), StoreError> {
+        for report in reports {
+            self.report(report).await?;
+        }
+        Ok(())
+    }
+
     /// Sends one report; if that fails, later again.
     async fn report(&self, report: Outgoing) -> Result<(), StoreError> {
         let now = self.context.clock.now();
-        let sent = self.send(&report, now.0.div_euclid(1000)).await;
+        let sent = self.send(&report, now).await;
         if let Err(error) = &sent {
             tracing::debug!(
                 carrier = report.carrier,
@@ -241,15 +253,9 @@ impl Carrier {
             .await
     }
 
-    async fn send(&self, report: &Outgoing, seconds: i64) -> Result<(), String> {
-        let key = Webhook::new(&report.secret).map_err(|error| error.to_string())?;
-        let body = report.body.as_bytes();
-        let signature = key.sign(&report.id, seconds, body).map_err(|error| error.to_string())?;
-        let headers = [
-            ("webhook-id", report.id.clone()),
-            ("webhook-timestamp", seconds.to_string()),
-            ("webhook-signature", signature),
-        ];
+    async fn send(&self, report: &Outgoing, now: Timestamp) -> Result<(), String> {
+        let signed = webhook::sign(&[&report.secret], &report.id, now, report.body.as_bytes());
+        let headers = signed.map_err(|error| error.to_string())?;
         let path = format!("/webhooks/{}", report.carrier);
         let peer = self.context.peers.get(Actor::Courier);
         peer.deliver(&path, &headers, report.body.clone()).await.map_err(|error| error.to_string())

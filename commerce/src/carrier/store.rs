@@ -60,6 +60,7 @@ pub(super) struct Due {
 #[derive(Debug, Clone)]
 pub(super) struct Outgoing {
     pub id: String,
+    pub reference: String,
     pub carrier: String,
     pub secret: String,
     pub body: String,
@@ -98,9 +99,9 @@ pub(super) async fn due_steps(database: &Database, now: Timestamp) -> Result<Vec
 
 pub(super) async fn due_reports(database: &Database, now: Timestamp) -> Result<Vec<Outgoing>, StoreError> {
     let select = "
-        SELECT r.id, c.carrier, c.secret, r.body, r.attempts
+        SELECT r.id, c.carrier, c.secret, r.body, r.attempts, r.reference
         FROM report r JOIN consignment c ON c.reference = r.reference
-        WHERE r.due_at <= $1 ORDER BY r.due_at, r.id LIMIT $2";
+        WHERE r.due_at <= $1 ORDER BY r.due_at, r.reference, r.number LIMIT $2";
     let rows = database.rows(select, args![now, REPORTS_PER_TURN]).await?;
     let outgoing = |row: &Row| {
         Ok(Outgoing {
@@ -109,6 +110,7 @@ pub(super) async fn due_reports(database: &Database, now: Timestamp) -> Result<V
             secret: row.text(2)?.to_owned(),
             body: row.text(3)?.to_owned(),
             attempts: row.int(4)?,
+            reference: row.text(5)?.to_owned(),
         })
     };
     rows.iter().map(outgoing).collect()

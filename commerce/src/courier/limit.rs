@@ -8,10 +8,7 @@ pub(crate) const HISTORY: usize = 200;
 /// Bytes of a carrier's report. One event in JSON is below 1 KiB.
 pub(crate) const REPORT_BYTES: usize = 64 * 1024;
 
-/// How far a report's time of sending may lie from now (Standard Webhooks): older ones may be replays.
-pub(crate) const REPORT_AGE: Duration = Duration::from_secs(300);
-
-/// How long the ids of reports are kept: beyond [`REPORT_AGE`] a replay is refused by its age.
+/// How long the ids of reports are kept: after some minutes a replay is refused by its age already.
 pub(crate) const REPORT_IDS_KEPT: Duration = Duration::from_secs(24 * 3600);
 
 /// Parcels that one turn of the booking or watching loop takes on: small enough that a stop is quick.
@@ -32,7 +29,7 @@ pub(crate) const RETRY_LONGEST: Duration = Duration::from_secs(60);
 pub(crate) const ANSWER_WITHIN: Duration = Duration::from_secs(2);
 
 /// Between two looks at a parcel that somebody follows: other parcels' commits wake all who follow one.
-pub(crate) const FOLLOW_PAUSE: Duration = Duration::from_millis(100);
+pub(crate) const FOLLOW_PAUSE: Duration = Duration::from_millis(250);
 
 /// Stops of one day's plan: beyond it the table of distances is too large for the budget. Later ones are reported unassigned.
 pub(crate) const STOPS_PER_DAY: usize = 600;

@@ -5,7 +5,7 @@
 //! | `model.rs`, `number.rs`, `request.rs` | pure rules: states and histories, numbers, which carrier is chosen |
 //! | `adapter.rs` | what is asked of any carrier; the built-in ones |
 //! | `service.rs` | booking and stopping, by errands that survive crashes |
-//! | `watch.rs`, `signature.rs` | carriers' reports, and what is done when none come |
+//! | `watch.rs` | carriers' reports, and what is done when none come |
 //! | `plan/`, `planning.rs`, `area.rs`, `calendar.rs` | the day's routes |
 //! | `map/` | the picture of them |
 
@@ -22,7 +22,6 @@ mod request;
 mod routes;
 mod service;
 mod settings;
-mod signature;
 mod store;
 mod watch;
 

@@ -78,7 +78,7 @@ async fn book(
     Ok((StatusCode::CREATED, [(header::LOCATION, location)], Json(parcel)).into_response())
 }
 
-/// Where a parcel is: for everybody who knows its number. Who may book parcels sees the sender's reference and the cost too.
+/// Where a parcel is: for everybody who knows its number. Its sender sees the reference and the cost too.
 #[utoipa::path(get, path = "/parcels/{number}", tag = "courier", responses((status = 200, body = Tracking)))]
 async fn track(
     State(courier): State<Courier>,
@@ -86,8 +86,11 @@ async fn track(
     Path(number): Path<String>,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
-    let parcel = courier.parcel(&parse(&number)?).await?;
-    if caller.may(Scope::ParcelWrite) {
+    let number = parse(&number)?;
+    let parcel = courier.parcel(&number).await?;
+    if let Some(caller) = caller.0.filter(|caller| caller.may(Scope::ParcelWrite))
+        && courier.is_owner(&number, &caller.owner()).await?
+    {
         return Ok(tagged(parcel.version, &headers, &parcel));
     }
     Ok(tagged(parcel.version, &headers, &public(&parcel)))

@@ -8,16 +8,17 @@ use std::time::Duration;
 
 use futures_util::StreamExt;
 
+use super::Courier;
 use super::adapter::{Adapter, AdapterError, News};
 use super::limit::{ANSWER_WITHIN, PARCELS_AT_ONCE, RETRY_FIRST, RETRY_LONGEST};
 use super::model::{Entry, Parcel, ParcelState};
 use super::number::ParcelNumber;
 use super::request::{ParcelRequest, choose};
 use super::store::{self, Errand};
-use super::{Courier, signature};
 use crate::clock::Timestamp;
 use crate::problem::Problem;
 use crate::store::{Once, StoreError};
+use crate::webhook;
 
 /// Why a parcel cannot be booked or stopped.
 #[derive(Debug, thiserror::Error)]
@@ -74,7 +75,7 @@ impl Courier {
 
     /// Stops a parcel that its carrier has not moved.
     pub(crate) async fn cancel(&self, once: &Once, owner: &str, number: ParcelNumber) -> Result<Parcel, ParcelError> {
-        if store::owner(&self.database, &number).await?.is_none_or(|of| of != owner) {
+        if !self.is_owner(&number, owner).await? {
             return Err(ParcelError::Unknown);
         }
         let asked = number.clone();
@@ -100,6 +101,11 @@ impl Courier {
     /// A parcel as its owner sees it.
     pub(crate) async fn parcel(&self, number: &ParcelNumber) -> Result<Parcel, ParcelError> {
         store::read(&self.database, number).await?.ok_or(ParcelError::Unknown)
+    }
+
+    /// Whether a parcel is of this sender.
+    pub(crate) async fn is_owner(&self, number: &ParcelNumber, owner: &str) -> Result<bool, ParcelError> {
+        Ok(store::owner(&self.database, number).await?.is_some_and(|of| of == owner))
     }
 
     /// Runs an errand while the caller waits, but not for long: the loop goes on with it.
@@ -166,7 +172,9 @@ impl Courier {
         let Some(adapter) = self.adapter(&errand.carrier) else {
             return self.refused(errand).await;
         };
-        let fresh = signature::secret(&self.random);
+        let Ok(fresh) = webhook::new_secret() else {
+            return self.put_off(errand, &AdapterError::Unavailable("no random numbers".to_owned())).await;
+        };
         let secret = store::secret(&self.database, &errand.carrier, fresh).await?;
         let taken = match adapter.book(&errand.number, &errand.carrier, &errand.asked, &secret).await {
             Ok(taken) => taken,

@@ -226,7 +226,7 @@ async fn forged_old_and_repeated_reports_change_nothing() {
     let secret = store::known_secret(&world.courier.database, "steady-vans").await.unwrap().unwrap();
     let now = world.context.clock.now();
     let report = json!({"reference": number(&parcel), "carrier": "steady-vans", "milestone": "handed_over", "at": now});
-    let other = super::signature::secret(&world.courier.random);
+    let other = crate::webhook::new_secret().unwrap();
     let refused = StatusCode::UNAUTHORIZED;
     assert_eq!(world.report(&other, "steady-vans", "a", now, &report).await, refused);
     assert_eq!(world.report(&secret, "swift-vans", "a", now, &report).await, refused);
@@ -337,6 +337,28 @@ async fn strangers_see_the_way_and_nobody_s_name() {
 }
 
 #[tokio::test]
+async fn a_parcel_is_followed_live() {
+    let world = world(quick()).await;
+    let parcel = world.book("order-1").await;
+    let path = format!("/api/v1/courier/parcels/{}/events", number(&parcel));
+    let response = world.router.clone().oneshot(Request::get(path).body(Body::empty()).unwrap()).await.unwrap();
+    assert_eq!(response.headers()["content-type"], "text/event-stream");
+    let mut body = response.into_body();
+    let mut text = String::new();
+    let mut moving = 0;
+    while let Ok(Some(Ok(frame))) = tokio::time::timeout(Duration::from_secs(10), body.frame()).await {
+        text.push_str(&String::from_utf8_lossy(&frame.into_data().unwrap_or_default()));
+        if moving < 2 && text.contains("booked") {
+            moving += 1;
+            world.pass(45).await;
+        }
+    }
+    // The stream ends with the parcel's way.
+    assert!(text.contains("\"state\":\"delivered\"") && text.contains("event: parcel"), "{text}");
+    assert!(!text.contains("Secret") && !text.contains("order-1"));
+}
+
+#[tokio::test]
 async fn bad_input_is_refused() {
     let world = world(quick()).await;
     let good = serde_json::to_value(request("order-1", false)).unwrap();
@@ -416,7 +438,8 @@ async fn routes_are_planned_driven_and_shown() {
         let (_, seen) = world.look(&format!("/parcels/{number}")).await;
         let last = seen["history"].as_array().unwrap().last().unwrap().clone();
         assert_eq!(last["state"], "delivered");
-        delivered.push((last["at"].as_str().unwrap().to_owned(), number.clone()));
+        let at: Timestamp = serde_json::from_value(last["at"].clone()).unwrap();
+        delivered.push((at, number.clone()));
     }
     delivered.sort();
     let delivered: Vec<String> = delivered.into_iter().map(|(_, number)| number).collect();

@@ -9,11 +9,11 @@ use super::limit::{PARCELS_AT_ONCE, REPORT_IDS_KEPT};
 use super::model::{Entry, ParcelState};
 use super::number::ParcelNumber;
 use super::service::hours;
-use super::signature::{self, Forged};
 use super::store;
 use crate::clock::Timestamp;
 use crate::problem::Problem;
 use crate::store::StoreError;
+use crate::webhook::{self, VerifyError};
 
 /// Why a report is not taken.
 #[derive(Debug, thiserror::Error)]
@@ -23,7 +23,7 @@ pub(crate) enum ReportError {
     Stranger,
     /// It is not from the carrier, or old.
     #[error(transparent)]
-    Forged(#[from] Forged),
+    Forged(#[from] VerifyError),
     /// It is signed but says nothing that is understood.
     #[error("the report cannot be read")]
     Garbled,
@@ -39,7 +39,7 @@ impl From<ReportError> for Problem {
     fn from(error: ReportError) -> Self {
         match error {
             // Who guesses carriers learns nothing.
-            ReportError::Stranger => Self::unauthenticated(Forged::Signature.to_string()),
+            ReportError::Stranger => Self::unauthenticated(VerifyError::Signature.to_string()),
             ReportError::Forged(error) => Self::unauthenticated(error.to_string()),
             ReportError::Garbled => Self::invalid(error.to_string()),
             ReportError::Unknown => Self::not_found(error.to_string()),
@@ -54,7 +54,7 @@ impl Courier {
         let adapter = self.adapter(carrier).ok_or(ReportError::Stranger)?;
         let now = self.context.clock.now();
         let secret = store::known_secret(&self.database, carrier).await?.ok_or(ReportError::Stranger)?;
-        let id = signature::verify(&secret, headers, body, now)?;
+        let id = webhook::verify(&[&secret], headers, body, now)?.id;
         let news = adapter.parse(body).map_err(|error| {
             tracing::warn!(carrier, %error, "a signed report cannot be read");
             ReportError::Garbled

@@ -23,8 +23,8 @@ const WIDTH: f64 = 1280.0;
 const HEIGHT: f64 = 860.0;
 /// Where the legend begins.
 const LEGEND: f64 = 968.0;
-/// Stops of one tour that are numbered; in a longer one the numbers would hide each other.
-const NUMBERED: usize = 30;
+/// Stops that are numbered; more would hide each other.
+const NUMBERED: usize = 90;
 
 /// How the picture is coloured.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, ToSchema)]
@@ -195,8 +195,8 @@ impl Picture {
     }
 
     fn stops(&mut self, frame: &Frame, place: usize, tour: &Tour, routes: &Routes, labels: &mut Labels) {
-        let numbered = tour.visits.len() <= NUMBERED;
-        let radius = if numbered { 9.0 } else { 4.5 };
+        let numbered = routes.day.tours().map(|tour| tour.visits.len()).sum::<usize>() <= NUMBERED;
+        let radius = if numbered { 9.0 } else { 5.0 };
         for (number, visit) in tour.visits.iter().enumerate() {
             let at = frame.point(visit.point);
             let visited = routes.day.visited.contains(&visit.parcel);

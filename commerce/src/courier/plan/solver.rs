@@ -1,4 +1,7 @@
 //! Routes by vrp-pragmatic: a metaheuristic that goes on improving until its budget is used up.
+//!
+//! The library writes two lines to standard output when it reads a problem (its indices and their times); it offers no way to
+//! have them elsewhere.
 
 use std::collections::HashMap;
 use std::sync::Arc;
