@@ -1,0 +1,135 @@
+// What the shops answer, as far as the page reads it. For the type checker only.
+
+export type Role = "customer" | "prescriber" | "pharmacist" | "operator";
+export type Shop = "furniture" | "grocery" | "pharmacy";
+
+export interface Problem {
+  type: string;
+  title: string;
+  status: number;
+  detail: string;
+  errors: { pointer: string; detail: string }[];
+  retry_after: number;
+}
+
+export interface Money {
+  minor: number;
+  currency: string;
+}
+
+/** Goods as the page shows them, of any shop. */
+export interface Goods {
+  shop: Shop;
+  sku: string;
+  name: string;
+  /** One line below the name. */
+  text: string;
+  category: string;
+  price: Money | undefined;
+  /** Lowest price of the 30 days before the promotion. */
+  lowest: Money | undefined;
+  /** When the promotion ends. */
+  until: string | undefined;
+  /** Most pieces for one customer. */
+  limit: number | undefined;
+  /** Unknown for medicines before they are asked for. */
+  available: number | undefined;
+  restricted: boolean;
+  cold: boolean;
+  rx: boolean;
+  /** Packages that may stand for each other. */
+  group: string | undefined;
+}
+
+export interface BasketLine {
+  shop: Shop;
+  sku: string;
+  name: string;
+  text: string;
+  category: string;
+  price: Money | undefined;
+  quantity: number;
+  most: number;
+  rx: boolean;
+  prescription?: string;
+}
+
+export interface Address {
+  name: string;
+  street: string;
+  postcode: string;
+  city: string;
+  country: string;
+}
+
+export interface OrderBody {
+  lines: { shop: Shop; sku: string; quantity: number; prescription?: string }[];
+  deliver_to: Address;
+  payment: { method: "demo-card"; token: string };
+}
+
+export interface Vat {
+  rate: number;
+  amount: Money;
+}
+
+export interface Quote {
+  parts: { seller: string; lines: { name: string; quantity: number; total: Money }[]; shipping: Money | undefined; total: Money }[];
+  shipping: Money | undefined;
+  vat: Vat[];
+  total: Money;
+}
+
+export interface Entry {
+  at: string;
+  step: string;
+  detail?: string;
+}
+
+export interface Order {
+  id: string;
+  state: string;
+  lines: { shop: string; sku: string; name?: string; quantity: number; total?: Money; seller?: string }[];
+  sub_orders: { shop: string; id: string; state: string; total: Money; seller: string; advice?: string }[];
+  parcels: { number: string; state: string; what: string }[];
+  total: Money;
+  vat: Vat[];
+  paid?: Money;
+  refunded?: Money;
+  partly_refunded?: boolean;
+  history: Entry[];
+  created_at?: string;
+  version: number;
+}
+
+export interface Tracking {
+  number: string;
+  carrier: string;
+  state: string;
+  eta?: string;
+  history: { at: string; state: string; place?: string }[];
+  version: number;
+}
+
+export interface Prescription {
+  id: string;
+  vnr: string;
+  name: string;
+  group: string | undefined;
+  packages: number;
+  remaining: number;
+  dosage: string;
+  until: string;
+  /** Whether an order can take from it now. */
+  open: boolean;
+}
+
+/** A view's place on the page and how long it lives. */
+export interface Scope {
+  place: HTMLElement;
+  /** Ends with the view. */
+  signal: AbortSignal;
+  /** What comes after the view's name in the address. */
+  rest: string;
+  title(text: string): void;
+}
