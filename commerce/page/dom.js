@@ -45,13 +45,18 @@ export function drawing(path) {
 }
 
 /**
- * Makes the children of `place` look like these.
+ * Makes the children of `place` look like these. If what has the focus goes, what has come in its stead gets it.
  * @param {Element} place
  * @param {...Child} children
  */
 export function draw(place, ...children) {
   const fresh = h("div", null, ...children);
+  const focused = place.contains(document.activeElement) ? document.activeElement : null;
+  const home = focused?.closest("[data-key]");
   match(place, fresh);
+  if (focused === null || place.contains(document.activeElement)) return;
+  const heir = home?.isConnected ? (home.querySelector("[data-next]:enabled") ?? home.querySelector("button:enabled")) : place.querySelector("h1");
+  if (heir instanceof HTMLElement) heir.focus({ preventScroll: true });
 }
 
 /** @param {Node | null} node */

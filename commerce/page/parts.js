@@ -69,7 +69,7 @@ export function stepper(name, value, most, change) {
     { class: "stepper", role: "group", "aria-label": t("quantityOf", { name }) },
     h("button", { type: "button", class: "icon", "aria-label": t("fewer", { name }), onclick: step(value - 1) }, icon("minus")),
     h("output", null, value),
-    h("button", { type: "button", class: "icon", "aria-label": t("more", { name }), disabled: value >= most, onclick: step(value + 1) }, icon("plus")),
+    h("button", { type: "button", class: "icon", "aria-label": t("more", { name }), "data-next": true, disabled: value >= most, onclick: step(value + 1) }, icon("plus")),
   );
 }
 

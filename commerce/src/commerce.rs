@@ -21,6 +21,7 @@ use crate::fault::Faults;
 use crate::furniture;
 use crate::http::Streams;
 use crate::job::{Jobs, JobsError};
+use crate::page;
 use crate::peer::{self, PEER_TIMEOUT, PeerUrlError, Peers};
 use crate::reseller::Reseller;
 use crate::routes;
@@ -143,13 +144,13 @@ impl Commerce {
         event::publish(&mut assembly.tasks, &context);
         bind_peers(&settings, &context.peers)?;
         let Assembly { router, api, tasks, .. } = assembly;
-        let router = router.merge(routes::reading_routes(&routes::describe(api))?);
+        let router = router.merge(routes::reading_routes(&routes::describe(api))?).merge(page::routes());
         let Context { databases, jobs, peers, .. } = context;
         let listeners = listen(&settings.listen).await?;
         Ok(Self { router, databases, metrics, jobs, listeners, http: settings.http, tasks, peers: Unbind(peers) })
     }
 
-    /// Everything below `/api`, for another server of this process.
+    /// Everything below `/api` and the page below `/shop/`, for another server of this process.
     #[must_use]
     pub fn routes(&self) -> Router {
         self.router.clone()

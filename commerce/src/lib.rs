@@ -23,6 +23,7 @@ mod language;
 mod layer;
 mod limit;
 mod money;
+mod page;
 mod peer;
 mod problem;
 mod reseller;
