@@ -4,7 +4,7 @@ import { pieces, watchBasket } from "./basket.js";
 import { SHOPS, browse } from "./browse.js";
 import { draw, h, part, say } from "./dom.js";
 import { icon } from "./icons.js";
-import { inWords } from "./parts.js";
+import { inWords, isDark } from "./parts.js";
 import { customer, enter, leave, watchSession } from "./session.js";
 import { LANGUAGES, language, preferred, speak, t } from "./words.js";
 
@@ -119,8 +119,8 @@ async function come() {
   }
 }
 
+
 const system = matchMedia("(prefers-color-scheme: dark)");
-const isDark = () => (document.documentElement.dataset["theme"] ?? (system.matches ? "dark" : "light")) === "dark";
 
 /** Light or dark: as the system, until the visitor wants the other. The player's page keeps the same choice. */
 function turn() {

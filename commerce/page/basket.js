@@ -78,7 +78,15 @@ export function wanted() {
 }
 
 /** Whether an order is under way. */
-export const isPlacing = () => placing.read() !== null;
+export const isPlacing = () => placing.read()?.key !== undefined;
+
+/** An order that was placed and not seen yet: the page may have been loaded again at the very moment of the answer. @returns {string | undefined} */
+export const unseen = () => placing.read()?.placed;
+
+/** @param {string} id of an order that is seen */
+export function seen(id) {
+  if (unseen() === id) placing.write(null);
+}
 
 /** @type {Promise<Order> | undefined} */
 let running;
@@ -99,12 +107,12 @@ export function place(body, waiting) {
  * @param {(wait: number) => void} waiting
  */
 async function send(body, waiting) {
-  const under = placing.read() ?? { key: crypto.randomUUID(), body };
+  const under = isPlacing() ? placing.read() : { key: crypto.randomUUID(), body };
   placing.write(under);
   for (;;) {
     try {
       const order = await write("/reseller/orders", under.body, { key: under.key });
-      placing.write(null);
+      placing.write({ placed: order.id });
       change([]);
       return order;
     } catch (error) {

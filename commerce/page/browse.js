@@ -8,7 +8,7 @@ import { day, emblem, entrance, loading, money, shopWord, stepper, trouble } fro
 import { prescriptionFor, prescribe } from "./rx.js";
 import { customer, watchSession } from "./session.js";
 import * as shapes from "./shapes.js";
-import { language, t } from "./words.js";
+import { t } from "./words.js";
 
 /** @import { Goods, Scope, Shop } from "./types" */
 
@@ -173,7 +173,7 @@ export function browse(scope, shop) {
           }),
         ),
       ),
-      h("p", { class: "quiet about-shop" }, t(`about_${shop}`)),
+      h("p", { class: "quiet about-shop" }, t(`about_${shop}`), shop !== "pharmacy" && ` ${t("withService")}`),
       state.failure !== undefined && shut(shop, state.failure, () => load(false)),
       state.failure === undefined && h("p", { class: "quiet found" }, count),
       h("ul", { class: "cards", "aria-busy": String(state.busy), "aria-label": shopWord(shop) }, ...state.items.map(card)),
@@ -206,17 +206,18 @@ function shut(shop, failure, again) {
  * @returns {Promise<{ items: Goods[], next: string | null }>}
  */
 async function search(shop, text, cursor, signal) {
-  const { items, next } = await shapes.shelf(shop, { q: text, cursor, limit: PAGE }, (path) => read(path, { signal }), language());
-  return { items, next: next ?? null };
+  const { items, next } = await shapes.shelf(shop, { q: text, cursor, limit: PAGE }, (path) => read(path, { signal }));
+  return { items, next };
 }
 
 /** @param {Goods} goods */
-function price({ price, lowest, until, limit }) {
+function price({ price, own, lowest, until, limit }) {
   if (price === undefined) return h("p", { class: "quiet" }, t("noPrice"));
   return h(
     "p",
     { class: "price" },
     h("strong", { class: lowest === undefined ? "" : "cut" }, money(price)),
+    own !== undefined && h("span", { class: "quiet" }, t("shopPrice", { price: money(own) })),
     lowest !== undefined && h("span", { class: "quiet" }, t("lowest", { price: money(lowest) })),
     until !== undefined && h("span", { class: "quiet" }, t("until", { day: day(until) })),
     limit !== undefined && h("span", { class: "quiet" }, t("perCustomer", { count: limit })),

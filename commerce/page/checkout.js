@@ -1,7 +1,7 @@
 // The basket: what is in it, what it costs, and the one order that is made of it.
 
 import { Failure, write } from "./api.js";
-import { isPlacing, lines, place, setQuantity, wanted, watchBasket } from "./basket.js";
+import { isPlacing, lines, place, setQuantity, unseen, wanted, watchBasket } from "./basket.js";
 import { SHOPS } from "./browse.js";
 import { draw, h, kept, say } from "./dom.js";
 import { icon } from "./icons.js";
@@ -18,7 +18,9 @@ const CHANGING = 200;
 const addressKept = kept(sessionStorage, "efir-shop-address");
 /** @type {Address} nobody's: the name and the house do not exist */
 let address = addressKept.read() ?? { name: "Demo Customer", street: "Esimerkkikatu 1 A 2", postcode: "00100", city: "Helsinki", country: "FI" };
-let card = "demo-ok";
+/** What the demonstration's payment provider takes, and what it refuses. */
+const CARDS = { good: "demo-card", bad: "demo-refused" };
+let card = CARDS.good;
 
 const FIELDS = /** @type {const} */ ([
   ["name", "name", "100"],
@@ -80,6 +82,8 @@ export function checkout(scope) {
   /** @param {BasketLine} line @param {number} index */
   function item(line, index) {
     const wrong = [state.refused, state.failure].flatMap((error) => (error instanceof Failure ? error.errors : [])).find(({ pointer }) => pointer.startsWith(`/lines/${index}/`) || pointer === `/lines/${index}`);
+    const missing = state.quote?.short.get(index);
+    const price = state.quote?.totals.get(index) ?? (line.price && { ...line.price, minor: line.price.minor * line.quantity });
     return h(
       "li",
       { key: `${line.shop}.${line.sku}`, class: "item" },
@@ -90,9 +94,10 @@ export function checkout(scope) {
         h("strong", null, line.name),
         h("span", { class: "quiet" }, shopWord(line.shop), line.prescription !== undefined && ` · ${t("onPrescription")}`),
         wrong !== undefined && h("span", { class: "note bad", role: "alert" }, wrong.detail),
+        missing !== undefined && h("span", { class: "note bad", role: "alert" }, t("missing", { count: missing })),
       ),
       stepper(line.name, line.quantity, line.most, (value) => setQuantity(line, value)),
-      h("span", { class: "amount" }, line.price === undefined ? "" : money({ ...line.price, minor: line.price.minor * line.quantity })),
+      h("span", { class: "amount" }, price && money(price)),
       h("button", { type: "button", class: "icon plain", "aria-label": t("remove", { name: line.name }), onclick: () => (setQuantity(line, 0), say(t("removed", { name: line.name }))) }, icon("remove")),
     );
   }
@@ -126,12 +131,13 @@ export function checkout(scope) {
   function pay() {
     const choice = (/** @type {string} */ value, /** @type {string} */ text) =>
       h("label", { class: "check" }, h("input", { type: "radio", name: "card", value, checked: card === value, onchange: () => (card = value) }), text);
-    return h("fieldset", { class: "panel" }, h("legend", null, t("payment")), h("p", { class: "quiet" }, t("noRealPayment")), choice("demo-ok", t("cardGood")), choice("demo-refused", t("cardBad")));
+    return h("fieldset", { class: "panel" }, h("legend", null, t("payment")), h("p", { class: "quiet" }, t("noRealPayment")), choice(CARDS.good, t("cardGood")), choice(CARDS.bad, t("cardBad")));
   }
 
   function sums() {
     if (customer() === undefined) return h("div", { class: "panel door" }, h("p", null, t("enterToOrder")), entrance());
     const { quote } = state;
+    const isWhole = quote !== undefined && quote.short.size === 0;
     return h(
       "section",
       { class: "panel sums", "aria-labelledby": "sums-title", "aria-busy": String(state.quoting) },
@@ -142,15 +148,15 @@ export function checkout(scope) {
           null,
           ...quote.parts.flatMap((part) => [
             row(part.seller, money(part.total), "seller"),
-            part.shipping !== undefined && row(t("ofItShipping"), part.shipping.minor === 0 ? t("free") : money(part.shipping), "quiet"),
+            row(t("shipping"), part.shipping.minor === 0 ? t("free") : money(part.shipping), "quiet"),
           ]),
-          quote.parts.every((part) => part.shipping === undefined) && quote.shipping !== undefined && row(t("shipping"), quote.shipping.minor === 0 ? t("free") : money(quote.shipping)),
           row(t("toPay"), money(quote.total), "whole"),
           ...vatRows(quote.vat),
         ),
       quote === undefined && state.quoting && loading(t("pricing")),
+      quote !== undefined && !isWhole && h("p", { class: "note bad", role: "alert" }, t("fail_out-of-stock")),
       state.failure !== undefined && trouble(state.failure, quote === undefined ? price : undefined),
-      h("button", { type: "submit", id: "place", class: "main wide", disabled: quote === undefined || state.busy !== "" }, quote === undefined ? t("placeOrder") : t("placeOrderFor", { total: money(quote.total) })),
+      h("button", { type: "submit", id: "place", class: "main wide", disabled: !isWhole || state.busy !== "" }, quote === undefined ? t("placeOrder") : t("placeOrderFor", { total: money(quote.total) })),
       h("p", { class: "quiet", role: "status" }, state.busy || t("demoShort")),
       state.refused !== undefined && trouble(state.refused, undefined),
     );
@@ -186,4 +192,5 @@ export function checkout(scope) {
   price();
   // The page was loaded again in the middle of an order: on with it.
   if (isPlacing()) order();
+  else if (unseen() !== undefined) location.replace(`#/order/${unseen()}`);
 }

@@ -48,7 +48,7 @@ export function counter(scope) {
 
   async function lookAtAll() {
     await Promise.all([
-      look("advice", "/pharmacy/orders?state=advice&limit=20", "pharmacist"),
+      look("advice", "/pharmacy/desk", "pharmacist"),
       look("shipments", "/warehouse/shipments?limit=20", "operator"),
       look("faults", "/faults", "operator"),
     ]);
@@ -126,7 +126,7 @@ export function counter(scope) {
 
   /** @param {string} name */
   function fault(name) {
-    const now = state.faults.list?.faults ?? state.faults.list ?? {};
+    const now = state.faults.list ?? {};
     const flip = () => {
       const { [name]: gone, ...others } = now;
       const next = gone === undefined ? { ...now, [name]: FAULTS[name] } : others;
@@ -139,9 +139,10 @@ export function counter(scope) {
   function rows({ list, failure, said }, empty, entry) {
     if (failure !== undefined) return [trouble(failure, lookAtAll)];
     if (list === undefined) return [loading(t("loading"))];
+    const entries = list.items ?? list;
     return [
       said !== undefined && trouble(said, undefined),
-      list.items.length === 0 ? h("p", { class: "quiet" }, empty) : h("ul", { class: "rows tall" }, ...list.items.map(entry)),
+      entries.length === 0 ? h("p", { class: "quiet" }, empty) : h("ul", { class: "rows tall" }, ...entries.map(entry)),
     ];
   }
 

@@ -39,8 +39,8 @@ export const icon = (name) => drawing(PATHS[name]);
 
 /** Words in categories and forms, and what stands for them. @type {[RegExp, Icon][]} */
 const SIGNS = [
-  [/tablet|capsule|pill/i, "pill"],
-  [/drop|solution|syrup|liquid|cream|gel|oint|spray|inhal|inject/i, "drops"],
+  [/tab|таб|[ck]aps|капс|dragee/i, "pill"],
+  [/drop|solution|syrup|liquid|cream|gel|oint|spray|inhal|inject|liuos|tipat|siirappi|voide|suihke|lösning|droppar|sirap|salva|kräm|раств|капли|сироп|мазь|крем|спрей|инъек/i, "drops"],
   [/sofa|couch|divan/i, "sofa"],
   [/chair|stool|seat/i, "chair"],
   [/table|desk/i, "table"],

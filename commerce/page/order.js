@@ -1,6 +1,7 @@
 // One order with its whole history, as it goes on.
 
 import { read, write } from "./api.js";
+import { seen } from "./basket.js";
 import { draw, h, say } from "./dom.js";
 import { icon } from "./icons.js";
 import { follow } from "./live.js";
@@ -8,8 +9,9 @@ import { badge, entrance, inWords, loading, moment, money, row, shopWord, stateW
 import { customer, watchSession } from "./session.js";
 import { has, t } from "./words.js";
 
-/** @import { Entry, Order, Scope } from "./types" */
+/** @import { Entry, Order, OrderSummary, Scope } from "./types" */
 /** @import { Word } from "./words.js" */
+/** @typedef {{ text: string, synthetic: boolean }} Advice */
 
 const STEPS = ["placed", "held", "paid", "confirmed", "collecting", "shipping", "delivered"];
 /** States from which nothing changes any more. */
@@ -20,9 +22,10 @@ const TOGETHER = 150;
 /** @param {Scope} scope */
 export function order(scope) {
   const path = `/reseller/orders/${encodeURIComponent(scope.rest)}`;
-  /** @type {{ order: Order | undefined, failure: unknown, link: string, cancelling: unknown, advice: Map<string, string> }} */
+  /** @type {{ order: Order | undefined, failure: unknown, link: string, cancelling: unknown, advice: Map<string, Advice> }} */
   const state = { order: undefined, failure: undefined, link: "", cancelling: undefined, advice: new Map() };
   let looking = 0;
+  const following = new AbortController();
   const ended = () => ENDS.includes(state.order?.state ?? "");
 
   async function load() {
@@ -35,17 +38,19 @@ export function order(scope) {
       state.failure = error;
     }
     if (state.order !== undefined && before !== undefined && before !== state.order.state) say(stateWord(state.order.state));
+    // The stream of an order has no end of its own.
+    if (ended()) following.abort();
     show();
     advice();
   }
 
-  /** What the pharmacist said is the pharmacy's, and is read there. */
+  /** What the pharmacist said is the pharmacy's, and is read there once it was said. */
   async function advice() {
-    for (const part of state.order?.sub_orders ?? []) {
-      if (part.shop !== "pharmacy" || state.advice.has(part.id)) continue;
-      const given = await read(`/pharmacy/orders/${part.id}`, { signal: scope.signal }).catch(() => undefined);
-      const text = given?.advice?.text ?? given?.advice;
-      if (typeof text === "string" && text !== "") state.advice.set(part.id, text);
+    if (!state.order?.history.some(({ step }) => step === "advised")) return;
+    for (const { shop, id } of state.order.sub_orders) {
+      if (shop !== "pharmacy" || id === undefined || state.advice.has(id)) continue;
+      const given = await read(`/pharmacy/orders/${id}/advice`, { signal: scope.signal }).catch(() => undefined);
+      if (given !== undefined) state.advice.set(id, given);
     }
     if (!scope.signal.aborted) show();
   }
@@ -75,6 +80,7 @@ export function order(scope) {
       h("p", { class: "quiet" }, t("number"), " ", h("code", { id: "order-number" }, order.id)),
       progress(order),
       failure !== undefined && trouble(failure, load),
+      order.reason !== undefined && h("div", { class: "notice bad" }, h("p", null, t("why", { reason: order.reason }))),
       order.state === "waiting_advice" && h("div", { class: "notice" }, h("p", null, h("strong", null, t("adviceWaits"))), h("p", { class: "quiet" }, t("adviceWaitsAbout"))),
       h(
         "div",
@@ -94,7 +100,7 @@ export function order(scope) {
 
   function live() {
     follow(`${path}/events`, {
-      signal: scope.signal,
+      signal: AbortSignal.any([scope.signal, following.signal]),
       event: () => {
         clearTimeout(looking);
         looking = setTimeout(load, TOGETHER);
@@ -119,12 +125,16 @@ export function order(scope) {
   }
   show();
   load().then(live);
+  // Who leaves by a link has seen it; a page that is loaded again has not.
+  scope.signal.addEventListener("abort", () => seen(scope.rest));
 }
 
 /** @param {Order} order */
 function progress({ state }) {
   if (state.startsWith("cancel")) return false;
-  return steps(STEPS, STEPS.indexOf(state === "waiting_advice" ? "held" : state), state === "delivered");
+  // Advice comes before a pharmacy keeps anything for good.
+  const names = STEPS.map((name) => (name === "held" && state === "waiting_advice" ? state : name));
+  return steps(names, names.indexOf(state), state === "delivered");
 }
 
 /**
@@ -143,7 +153,7 @@ export function steps(names, at, ended) {
   );
 }
 
-/** @param {Order} order @param {Map<string, string>} advice */
+/** @param {Order} order @param {Map<string, Advice>} advice */
 function sellers({ sub_orders, lines }, advice) {
   return h(
     "section",
@@ -155,13 +165,15 @@ function sellers({ sub_orders, lines }, advice) {
       ...sub_orders.map((part) =>
         h(
           "li",
-          { key: part.id, "data-shop": part.shop },
+          { key: `${part.shop}.${part.id}`, "data-shop": part.shop },
           h(
             "span",
             null,
             h("strong", null, part.seller),
-            ...lines.filter(({ shop }) => shop === part.shop).map((line) => h("span", { class: "quiet" }, `${line.quantity} × ${line.name ?? line.sku}`)),
-            advice.has(part.id) && h("blockquote", null, h("strong", null, t("adviceTitle")), h("p", null, advice.get(part.id))),
+            ...lines.filter(({ shop }) => shop === part.shop).map((line) => h("span", { class: "quiet" }, `${line.quantity} × ${line.name}`)),
+            h("span", { class: "quiet" }, t("shipping"), " ", part.shipping.minor === 0 ? t("free") : money(part.shipping)),
+            part.refunded !== undefined && h("span", { class: "quiet" }, t("refunded"), " ", money(part.refunded)),
+            said(advice.get(part.id ?? "")),
           ),
           h("span", { class: "end" }, badge(part.state), h("span", { class: "amount" }, money(part.total))),
         ),
@@ -169,6 +181,10 @@ function sellers({ sub_orders, lines }, advice) {
     ),
   );
 }
+
+/** @param {Advice | undefined} advice */
+const said = (advice) =>
+  advice !== undefined && h("blockquote", null, h("strong", null, t("adviceTitle"), advice.synthetic && ` (${t("madeUp")})`), h("p", null, advice.text));
 
 /** @param {Order} order */
 function parcels({ parcels }) {
@@ -193,7 +209,7 @@ function costs({ total, vat, refunded }) {
   return h(
     "section",
     { class: "panel" },
-    h("dl", { class: "sums" }, row(t("total"), money(total), "whole"), ...vatRows(vat), refunded !== undefined && refunded.minor !== 0 && row(t("refunded"), money(refunded))),
+    h("dl", { class: "sums" }, row(t("total"), money(total), "whole"), ...vatRows(vat), refunded.minor !== 0 && row(t("refunded"), money(refunded))),
   );
 }
 
@@ -215,7 +231,7 @@ const stepWord = (step) => (has(`step_${step}`) ? t(/** @type {Word} */ (`step_$
 
 /** @param {Scope} scope */
 export function orders(scope) {
-  /** @type {{ list: Order[] | undefined, next: string | null, failure: unknown }} */
+  /** @type {{ list: OrderSummary[] | undefined, next: string | null, failure: unknown }} */
   const state = { list: undefined, next: null, failure: undefined };
 
   /** @param {boolean} more */
@@ -224,7 +240,7 @@ export function orders(scope) {
     try {
       const { items, next } = await read(`/reseller/orders?limit=20${more && state.next !== null ? `&cursor=${encodeURIComponent(state.next)}` : ""}`, { signal: scope.signal });
       state.list = more ? [...(state.list ?? []), ...items] : items;
-      state.next = next ?? null;
+      state.next = next;
       state.failure = undefined;
     } catch (error) {
       if (scope.signal.aborted) return;
@@ -250,8 +266,8 @@ export function orders(scope) {
           h(
             "span",
             null,
-            h("a", { href: `#/order/${order.id}` }, order.lines.map((line) => line.name ?? line.sku).join(", ")),
-            h("span", { class: "quiet" }, created(order), " · ", order.sub_orders.map(({ seller }) => seller).join(", ")),
+            h("a", { href: `#/order/${order.id}` }, moment(order.created_at)),
+            h("code", { class: "quiet" }, order.id),
           ),
           h("span", { class: "end" }, badge(order.state), h("span", { class: "amount" }, money(order.total))),
         ),
@@ -269,8 +285,3 @@ export function orders(scope) {
   load(false);
 }
 
-/** @param {Order} order */
-function created({ created_at, history }) {
-  const at = created_at ?? history[0]?.at;
-  return at === undefined ? "" : moment(at);
-}

@@ -38,7 +38,7 @@ export const percent = (rate) => new Intl.NumberFormat(locale(), { style: "perce
  */
 export const stateWord = (state) => (has(`state_${state}`) ? t(/** @type {Word} */ (`state_${state}`)) : state.replaceAll(/[_.]/g, " "));
 
-const TONES = { good: /delivered|dispatched|advised|confirmed|paid/, bad: /cancel|lost|expired|refus|returned|short|fail/, wait: /advice|delayed|waiting/ };
+const TONES = { good: /delivered|dispatched|advised|confirmed|paid/, bad: /cancel|lost|expired|refus|returned|short|fail|undo/, wait: /advice|delayed|waiting/ };
 
 /** @param {string} state */
 export function badge(state) {
@@ -76,7 +76,7 @@ export function stepper(name, value, most, change) {
 /** Kinds of problems that the page has words of its own for. */
 const KNOWN = /** @type {const} */ ([
   "offline", "no-demo", "unauthenticated", "forbidden", "not-found", "out-of-stock", "payment-refused", "prescription-required",
-  "promotion-limit", "rate-limited", "overloaded", "unavailable", "internal",
+  "promotion-limit", "invalid-request", "rate-limited", "overloaded", "unavailable", "internal",
 ]);
 
 /** @param {unknown} error */
@@ -150,6 +150,9 @@ export function vatRows(rates) {
  * @param {string} [kind]
  */
 export const row = (name, value, kind) => h("div", { class: `sum ${kind ?? ""}` }, h("dt", null, name), h("dd", null, ...[value].flat()));
+
+/** Whether the page is in its dark colours. */
+export const isDark = () => (document.documentElement.dataset["theme"] ?? (matchMedia("(prefers-color-scheme: dark)").matches ? "dark" : "light")) === "dark";
 
 /** @param {string} text */
 export const loading = (text) => h("p", { class: "quiet loading", role: "status" }, text);

@@ -6,12 +6,14 @@ import { icon } from "./icons.js";
 import { day, entrance, loading, trouble } from "./parts.js";
 import { customer, watchSession } from "./session.js";
 import * as shapes from "./shapes.js";
-import { language, t } from "./words.js";
+import { t } from "./words.js";
 
 /** @import { Goods, Prescription, Scope } from "./types" */
 
 /** Most packages that the demonstration's prescriber writes. */
 const MOST_PACKAGES = 6;
+/** Prescriptions looked through. */
+const MOST = 200;
 /** Medicines shown to choose from. */
 const CHOICE = 6;
 /** Wait for another letter, in ms. */
@@ -22,8 +24,8 @@ const TYPING = 150;
  * @returns {Promise<Prescription[]>}
  */
 async function own(signal) {
-  const answer = await read("/pharmacy/prescriptions", { signal });
-  return answer.items.map(shapes.prescription);
+  const { items } = await read(`/pharmacy/prescriptions?limit=${MOST}`, { signal });
+  return items.map(shapes.prescription).reverse();
 }
 
 /**
@@ -71,7 +73,7 @@ export function prescriptions(scope) {
     state.chosen = undefined;
     typing = setTimeout(async () => {
       try {
-        const { items } = await shapes.shelf("pharmacy", { q: text, cursor: null, limit: 4 * CHOICE }, (path) => read(path, { signal: scope.signal }), language());
+        const { items } = await shapes.shelf("pharmacy", { q: text, cursor: null, limit: 4 * CHOICE }, (path) => read(path, { signal: scope.signal }));
         state.found = text === "" ? [] : items.filter(({ rx }) => rx).slice(0, CHOICE);
         state.asking = undefined;
         say(t("found", { count: state.found.length }));

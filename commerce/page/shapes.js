@@ -5,55 +5,53 @@ import { query } from "./api.js";
 /** @import { Goods, Prescription, Quote, Shop } from "./types" */
 
 /**
- * A product of the furniture shop or the grocery.
- * @param {Shop} shop
- * @param {any} given
+ * Goods of the furniture shop or the grocery: the reseller's offer, and what the shop itself says of them.
+ * @param {any} offer
+ * @param {any} [told]
  * @returns {Goods}
  */
-export function product(shop, given) {
-  const promotion = given.promotion ?? {};
+function goods(offer, told = {}) {
+  const promotion = told.promotion ?? {};
+  const isPromoted = told.was !== undefined && told.was !== null;
   return {
-    shop,
-    sku: given.sku,
-    name: given.name,
-    text: given.description ?? "",
-    category: given.category ?? "",
-    price: given.price,
-    lowest: given.was,
-    until: promotion.until ?? promotion.ends_at,
-    limit: promotion.per_customer ?? promotion.limit,
-    available: given.available,
-    restricted: given.restricted === true || shop === "grocery",
-    cold: given.cold_chain === true,
+    shop: offer.shop,
+    sku: offer.sku,
+    name: offer.name,
+    text: told.description ?? "",
+    category: offer.category,
+    price: offer.price,
+    own: isPromoted ? told.price : undefined,
+    lowest: isPromoted ? told.was : undefined,
+    until: promotion.until,
+    limit: promotion.per_customer,
+    available: offer.available,
+    restricted: offer.restricted,
+    cold: offer.cold_chain,
     rx: false,
-    group: undefined,
   };
 }
 
 /**
- * A medicine.
+ * A medicine, which is the pharmacy's to sell.
  * @param {any} given
- * @param {string} language
  * @returns {Goods}
  */
-export function medicine(given, language) {
-  const pick = (/** @type {any} */ text) => (typeof text === "object" && text !== null ? (text[language] ?? text.en ?? "") : (text ?? ""));
-  const of = [pick(given.substance), pick(given.form), given.strength, given.pack].filter(Boolean);
+function medicine(given) {
   return {
     shop: "pharmacy",
-    sku: given.vnr ?? given.sku,
+    sku: given.vnr,
     name: given.name,
-    text: of.join(" · "),
-    category: typeof given.form === "object" ? (given.form?.en ?? "") : (given.form ?? ""),
+    text: [given.substance, given.form, given.strength, given.pack].filter(Boolean).join(" · "),
+    category: given.form,
     price: given.price,
+    own: undefined,
     lowest: undefined,
     until: undefined,
     limit: undefined,
     available: given.available,
     restricted: false,
-    cold: given.cold_chain === true,
+    cold: given.cold_chain,
     rx: given.status === "R",
-    group: given.substitution_group,
   };
 }
 
@@ -62,18 +60,10 @@ export function medicine(given, language) {
  * @returns {Prescription}
  */
 export function prescription(given) {
-  const open = given.remaining > 0 && given.supply !== "cancelled" && !given.held && Date.parse(given.valid_until) > Date.now();
-  return {
-    id: given.id,
-    vnr: given.vnr,
-    name: given.name ?? given.vnr,
-    group: given.substitution_group,
-    packages: given.packages,
-    remaining: given.remaining,
-    dosage: given.dosage ?? "",
-    until: given.valid_until,
-    open,
-  };
+  const { id, vnr, packages, remaining, dosage } = given;
+  const isTime = [given.valid_from, given.next_at ?? given.valid_from].every((at) => Date.parse(at) <= Date.now());
+  const open = remaining > 0 && given.state !== "cancelled" && given.held_by === undefined && isTime && Date.parse(given.valid_until) > Date.now();
+  return { id, vnr, name: given.medicine, packages, remaining, dosage, until: given.valid_until, open };
 }
 
 /**
@@ -81,40 +71,48 @@ export function prescription(given) {
  * @returns {Quote}
  */
 export function quote(given) {
-  return {
-    parts: given.sub_orders.map((/** @type {any} */ part) => ({
-      seller: part.seller,
-      lines: part.lines ?? [],
-      shipping: part.shipping,
-      total: part.total,
-    })),
-    shipping: given.shipping,
-    vat: given.vat ?? [],
-    total: given.total,
-  };
+  const { lines, shipping, short, vat, total } = given;
+  const parts = shipping.map((/** @type {any} */ fee) => {
+    const own = lines.filter((/** @type {any} */ line) => line.shop === fee.shop);
+    const sum = own.reduce((/** @type {number} */ sum, /** @type {any} */ line) => sum + line.total.minor, 0);
+    return { seller: fee.seller, shop: fee.shop, total: { ...fee.amount, minor: sum }, shipping: fee.amount };
+  });
+  /** @type {Quote["totals"]} a line may come in several pieces */
+  const totals = new Map();
+  for (const { line, total } of lines) totals.set(line, { ...total, minor: total.minor + (totals.get(line)?.minor ?? 0) });
+  return { parts, totals, short: new Map(short.map((/** @type {any} */ lack) => [lack.line, lack.missing])), vat, total };
 }
 
 /** What `read` of api.js does. @typedef {(path: string) => Promise<any>} Read */
 
 /**
- * A shop's goods.
+ * A page of a shop's goods. The reseller knows the prices, the shop the words and promotions: both are asked for the same page.
  * @param {Shop} shop
  * @param {{ q: string, cursor: string | null, limit: number }} wish
  * @param {Read} read
- * @param {string} language
  * @returns {Promise<{ items: Goods[], next: string | null }>}
  */
-export async function shelf(shop, wish, read, language) {
-  const answer = await read(`/${shop}/${shop === "pharmacy" ? "medicines" : "products"}${query(wish)}`);
-  const items = answer.items.map((/** @type {any} */ given) => (shop === "pharmacy" ? medicine(given, language) : product(shop, given)));
-  return { items, next: answer.next };
+export async function shelf(shop, wish, read) {
+  if (shop === "pharmacy") {
+    const { items, next } = await read(`/pharmacy/medicines${query(wish)}`);
+    return { items: items.map(medicine), next };
+  }
+  const [offersAt, wordsAt] = (wish.cursor ?? "|").split("|");
+  const [offers, words] = await Promise.all([
+    read(`/reseller/offers${query({ ...wish, shop, cursor: offersAt })}`),
+    wish.cursor !== null && wordsAt === "" ? { items: [], next: null } : read(`/${shop}/products${query({ ...wish, cursor: wordsAt })}`),
+  ]);
+  for (const told of words.items) known.set(`${shop}.${told.sku}`, told);
+  const items = offers.items.map((/** @type {any} */ offer) => goods(offer, known.get(`${shop}.${offer.sku}`)));
+  return { items, next: offers.next === null ? null : `${offers.next}|${words.next ?? ""}` };
 }
+
+/** What the shops have told of their goods so far, in the language of the last answer. @type {Map<string, any>} */
+const known = new Map();
 
 /**
  * Pharmacies that have a medicine, and how much.
  * @param {any} answer
  * @returns {{ name: string, available: number }[]}
  */
-export function places(answer) {
-  return answer.items.map((/** @type {any} */ given) => ({ name: given.name, available: given.available }));
-}
+export const places = (answer) => answer[0]?.pharmacies ?? [];

@@ -4,7 +4,7 @@ import { Failure, ask, read } from "./api.js";
 import { draw, h, say } from "./dom.js";
 import { follow } from "./live.js";
 import { linkMark, steps } from "./order.js";
-import { badge, loading, moment, stateWord, trouble } from "./parts.js";
+import { badge, isDark, loading, moment, stateWord, trouble } from "./parts.js";
 import { t } from "./words.js";
 
 /** @import { Scope, Tracking } from "./types" */
@@ -20,15 +20,20 @@ export function track(scope) {
   const state = { parcel: undefined, failure: undefined, link: "", map: undefined, noMap: false };
 
   async function load() {
-    const before = state.parcel?.state;
     try {
-      state.parcel = await read(path, { signal: scope.signal, as: "nobody" });
-      state.failure = undefined;
+      take(await read(path, { signal: scope.signal, as: "nobody" }));
     } catch (error) {
       if (scope.signal.aborted) return;
       state.failure = error;
+      show();
     }
-    if (state.parcel !== undefined && before !== undefined && before !== state.parcel.state) say(stateWord(state.parcel.state));
+  }
+
+  /** @param {Tracking} now */
+  function take(now) {
+    if (state.parcel !== undefined && state.parcel.state !== now.state) say(stateWord(now.state));
+    state.parcel = now;
+    state.failure = undefined;
     show();
   }
 
@@ -36,7 +41,7 @@ export function track(scope) {
     // The day of the vans.
     const date = new Date().toLocaleDateString("sv-SE", { timeZone: "Europe/Helsinki" });
     try {
-      const response = await ask(`/courier/routes/${date}/map.svg`, { signal: scope.signal, as: "nobody", headers: { accept: "image/svg+xml" } });
+      const response = await ask(`/courier/routes/${date}/map.svg?theme=${isDark() ? "dark" : "light"}`, { signal: scope.signal, as: "nobody", headers: { accept: "image/svg+xml" } });
       state.map = URL.createObjectURL(await response.blob());
       scope.signal.addEventListener("abort", () => URL.revokeObjectURL(state.map ?? ""));
     } catch (error) {
@@ -102,7 +107,7 @@ export function track(scope) {
     follow(`${path}/events`, {
       signal: scope.signal,
       as: "nobody",
-      event: () => load(),
+      event: (_, now) => take(now),
       state: (link) => {
         state.link = link;
         show();

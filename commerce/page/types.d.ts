@@ -26,6 +26,8 @@ export interface Goods {
   text: string;
   category: string;
   price: Money | undefined;
+  /** What the shop itself asks for during a promotion. */
+  own: Money | undefined;
   /** Lowest price of the 30 days before the promotion. */
   lowest: Money | undefined;
   /** When the promotion ends. */
@@ -37,8 +39,6 @@ export interface Goods {
   restricted: boolean;
   cold: boolean;
   rx: boolean;
-  /** Packages that may stand for each other. */
-  group: string | undefined;
 }
 
 export interface BasketLine {
@@ -74,8 +74,12 @@ export interface Vat {
 }
 
 export interface Quote {
-  parts: { seller: string; lines: { name: string; quantity: number; total: Money }[]; shipping: Money | undefined; total: Money }[];
-  shipping: Money | undefined;
+  /** Goods and shipping of each seller. */
+  parts: { seller: string; shop: string; total: Money; shipping: Money }[];
+  /** By the place of the line in the basket. */
+  totals: Map<number, Money>;
+  /** How many are too many, by the place of the line. */
+  short: Map<number, number>;
   vat: Vat[];
   total: Money;
 }
@@ -86,20 +90,23 @@ export interface Entry {
   detail?: string;
 }
 
-export interface Order {
+export interface OrderSummary {
   id: string;
   state: string;
-  lines: { shop: string; sku: string; name?: string; quantity: number; total?: Money; seller?: string }[];
-  sub_orders: { shop: string; id: string; state: string; total: Money; seller: string; advice?: string }[];
-  parcels: { number: string; state: string; what: string }[];
   total: Money;
+  partly_refunded: boolean;
+  created_at: string;
+}
+
+export interface Order extends OrderSummary {
+  lines: { shop: string; name: string; quantity: number; total: Money }[];
+  sub_orders: { shop: string; id?: string; state: string; total: Money; shipping: Money; seller: string; refunded?: Money }[];
+  parcels: { number: string; state: string; what: string }[];
   vat: Vat[];
-  paid?: Money;
-  refunded?: Money;
-  partly_refunded?: boolean;
+  paid: Money;
+  refunded: Money;
+  reason?: string;
   history: Entry[];
-  created_at?: string;
-  version: number;
 }
 
 export interface Tracking {
@@ -115,7 +122,6 @@ export interface Prescription {
   id: string;
   vnr: string;
   name: string;
-  group: string | undefined;
   packages: number;
   remaining: number;
   dosage: string;

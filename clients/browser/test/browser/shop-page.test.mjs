@@ -72,6 +72,8 @@ visit("loading the page again in the middle of an order goes on with it", async 
   await page.reload();
   await ordered(page);
   assert.deepEqual([shops.orders.length, shops.keys.size], [1, 1]);
+  await page.click('.bar a[href="#/basket"]');
+  await page.waitForSelector(".basket .door");
   assert.equal(await page.evaluate(() => sessionStorage.getItem("efir-shop-placing")), null);
 });
 
@@ -146,7 +148,7 @@ visit("the grocery opens for those who are in", async (page, shops) => {
   await page.goto(`${shops.address}#/grocery`);
   await page.click(".door button");
   await page.waitForSelector('[data-sku="CHE-1"]');
-  assert.match(await page.textContent('[data-sku="CHE-1"]'), /Promotion.*€5\.95.*Lowest in 30 days before: €8\.45/s);
+  assert.match(await page.textContent('[data-sku="CHE-1"]'), /Promotion.*€6\.70.*In the shop itself: €5\.95.*Lowest in 30 days before: €8\.45/s);
   assert.equal(await page.isDisabled('[data-sku="CHO-3"] .add'), true);
   await page.click("#leave");
   await page.waitForSelector(".door");

@@ -15,6 +15,9 @@ const goods = (sku, name, description, category, price, more = {}) => ({
   sku, name, description, category, price: eur(price), vat_rate: 2550, available: 40, weight_g: 1000, volume_ml: 1000, cold_chain: false, attributes: {}, version: 1, ...more,
 });
 
+/** What the reseller asks for it. */
+const fee = ({ minor }) => eur(Math.ceil((minor * 1.12) / 5) * 5);
+
 const FURNITURE = [
   goods("SOF-001", "Sofa Kivi, three seats, grey", "Wool, oak legs, covers that come off", "sofas", 89900, { available: 7 }),
   goods("CHA-014", "Chair Tuuli", "Birch, stackable", "chairs", 7900),
@@ -28,9 +31,8 @@ const GROCERY = [
   goods("HAM-2", "Ham Sarka, air-dried 100 g", "Cut thin", "meat", 729, { cold_chain: true, restricted: true }),
   goods("CHO-3", "Chocolate Ilta 70 %", "From one plantation", "sweets", 389, { restricted: true, available: 0 }),
 ];
-const localized = (en) => ({ en, fi: en, sv: en, ru: en });
 const medicine = (vnr, name, substance, form, strength, pack, status, price, more = {}) => ({
-  vnr, name, substance: localized(substance), form: localized(form), strength, pack, status, control: "ordinary", price: eur(price), vat_rate: 1400, weight_g: 60, volume_ml: 150, cold_chain: false, synthetic: true, version: 1, ...more,
+  vnr, name, substance, form, strength, pack, status, control: "ordinary", price: eur(price), vat_rate: 1350, available: 30, cold_chain: false, synthetic: true, version: 1, ...more,
 });
 const MEDICINES = [
   medicine("900001", "Synbetan", "synthol", "tablet", "50 mg", "100 tablets", "R", 1890),
@@ -118,16 +120,23 @@ export class Shops {
       const subject = body.subject ?? `demo-${randomUUID().slice(0, 8)}`;
       return [201, { token: `${subject}.${body.role}`, subject, expires_in: 43200, scope: "" }];
     }
+    if (call === "GET /reseller/offers") {
+      const shop = search.get("shop");
+      const offers = (shop === "furniture" ? FURNITURE : who ? GROCERY : []).map((entry) => ({ ...entry, shop, restricted: shop === "grocery", description: undefined, was: undefined, price: fee(entry.price) }));
+      return found(offers);
+    }
     if (call === "GET /furniture/products") return found(FURNITURE);
     if (call === "GET /pharmacy/medicines") return found(MEDICINES);
-    if (call === "GET /pharmacy/availability") return [200, { items: [{ name: "Pharmacy Aalto (demo)", available: 12 }, { name: "Pharmacy Saari (demo)", available: 0 }] }];
+    if (call === "GET /pharmacy/availability") return [200, [{ pharmacies: [{ name: "Demo Apteekki Aalto", available: 12 }, { name: "Demo Apteekki Saari", available: 0 }] }]];
     if (call.startsWith("GET /courier/routes/")) return problem(404, "not-found", "There is no such thing");
     if (who === null || who === undefined) return problem(401, "unauthenticated", "A valid token is needed");
     if (call === "GET /grocery/products") return found(GROCERY);
     if (call === "GET /pharmacy/prescriptions") return [200, { items: this.prescriptions.filter(({ patient }) => patient === who[1]), next: null }];
     if (call === "POST /pharmacy/prescriptions") {
       const { name } = MEDICINES.find(({ vnr }) => vnr === body.vnr);
-      const written = { id: randomUUID(), ...body, name, remaining: body.packages, supply: "undispensed", valid_until: new Date(Date.now() + 6e10).toISOString(), version: 1 };
+      const now = new Date().toISOString();
+      const valid_until = new Date(Date.now() + 6e10).toISOString();
+      const written = { id: randomUUID(), ...body, medicine: name, remaining: body.packages, state: "undispensed", valid_from: now, valid_until, version: 1 };
       this.prescriptions.push(written);
       return [201, written];
     }
@@ -148,20 +157,14 @@ export class Shops {
 
   #priced(lines) {
     const all = { furniture: FURNITURE, grocery: GROCERY, pharmacy: MEDICINES };
-    const priced = lines.map((line) => {
+    const priced = lines.map((line, place) => {
       const { name, price, vat_rate } = all[line.shop].find(({ sku, vnr }) => line.sku === (sku ?? vnr));
-      return { ...line, name, unit_price: price, vat_rate, total: eur(price.minor * line.quantity) };
+      const unit_price = line.shop === "pharmacy" ? price : fee(price);
+      return { ...line, line: place, name, unit_price, vat_rate, total: eur(unit_price.minor * line.quantity) };
     });
-    const sum = (some) => some.reduce((sum, { total }) => sum + total.minor, 0);
-    const shops = [...new Set(priced.map(({ shop }) => shop))];
-    const parts = shops.map((shop) => {
-      const own = priced.filter((line) => line.shop === shop);
-      const shipping = shop === "furniture" ? 1990 : 490;
-      return { shop, seller: `Demo ${shop} Oy`, lines: own, shipping: eur(shipping), total: eur(sum(own) + shipping) };
-    });
-    const total = sum(parts);
-    const vat = [{ rate: 2550, amount: eur(Math.round((total * 255) / 1255)) }];
-    return { lines: priced, sub_orders: parts, total: eur(total), vat };
+    const shipping = [...new Set(priced.map(({ shop }) => shop))].map((shop) => ({ shop, seller: `Demo ${shop} Oy`, amount: eur(shop === "furniture" ? 1990 : 490) }));
+    const total = [...priced.map(({ total }) => total), ...shipping.map(({ amount }) => amount)].reduce((sum, { minor }) => sum + minor, 0);
+    return { lines: priced, shipping, short: [], total: eur(total), vat: [{ rate: 2550, amount: eur(Math.round((total * 255) / 1255)) }], method: "forced" };
   }
 
   #order(request, body, customer, response, problem) {
@@ -170,11 +173,11 @@ export class Shops {
     const trouble = this.trouble(request);
     if (typeof trouble === "object") return problem(trouble.status, trouble.kind, trouble.title, trouble);
     if (!this.keys.has(key)) {
-      const { lines, sub_orders, total, vat } = this.#priced(body.lines);
+      const { lines, shipping, total, vat } = this.#priced(body.lines);
       const now = new Date().toISOString();
       const order = {
-        id: randomUUID(), customer, state: "placed", lines, total, vat, version: 1, created_at: now,
-        sub_orders: sub_orders.map(({ shop, seller, total }) => ({ shop, id: randomUUID(), state: "reserved", seller, total })),
+        id: randomUUID(), customer, state: "placed", lines, total, vat, paid: eur(0), refunded: eur(0), partly_refunded: false, version: 1, created_at: now,
+        sub_orders: shipping.map(({ shop, seller, amount }) => ({ shop, id: randomUUID(), state: "held", seller, shipping: amount, total: eur(lines.filter((line) => line.shop === shop).reduce((sum, { total }) => sum + total.minor, amount.minor)) })),
         parcels: [], history: [{ at: now, step: "placed", detail: "" }],
       };
       this.keys.set(key, order);
