@@ -34,12 +34,6 @@ export const pieces = () => held.reduce((sum, { quantity }) => sum + quantity, 0
 export const inBasket = ({ shop, sku }) => held.find((line) => line.shop === shop && line.sku === sku);
 
 /**
- * Most pieces that a line of these goods may have.
- * @param {Goods} goods
- */
-export const most = ({ available, limit }) => Math.min(available ?? MAX_QUANTITY, limit ?? MAX_QUANTITY, MAX_QUANTITY);
-
-/**
  * Puts goods in. False if there is no room.
  * @param {Goods} goods
  * @param {{ id: string, remaining: number }} [prescription]
@@ -49,7 +43,7 @@ export function put(goods, prescription) {
   if (held.length >= MAX_LINES) return false;
   const { shop, sku, name, text, category, price, rx } = goods;
   const bound = prescription === undefined ? {} : { prescription: prescription.id };
-  const line = { shop, sku, name, text, category, price, rx, quantity: 1, most: Math.min(most(goods), prescription?.remaining ?? MAX_QUANTITY) };
+  const line = { shop, sku, name, text, category, price, rx, quantity: 1, most: Math.min(goods.available, prescription?.remaining ?? MAX_QUANTITY, MAX_QUANTITY) };
   change([...held, { ...line, ...bound }]);
   return true;
 }

@@ -1,14 +1,14 @@
 // The three shops' shelves.
 
 import { read } from "./api.js";
-import { inBasket, most, put, setQuantity, watchBasket } from "./basket.js";
+import { inBasket, put, setQuantity, watchBasket } from "./basket.js";
 import { draw, h, say } from "./dom.js";
 import { icon } from "./icons.js";
 import { day, emblem, entrance, loading, money, shopWord, stepper, trouble } from "./parts.js";
 import { prescriptionFor, prescribe } from "./rx.js";
 import { customer, watchSession } from "./session.js";
 import * as shapes from "./shapes.js";
-import { t } from "./words.js";
+import { language, t } from "./words.js";
 
 /** @import { Goods, Scope, Shop } from "./types" */
 
@@ -27,8 +27,8 @@ const searched = {};
  * @param {Shop} shop
  */
 export function browse(scope, shop) {
-  /** @type {{ items: Goods[], next: string | null, failure: unknown, busy: boolean, notes: Map<string, any>, places: Map<string, any> }} */
-  const state = { items: [], next: null, failure: undefined, busy: true, notes: new Map(), places: new Map() };
+  /** @type {{ items: Goods[], next: string | null, failure: unknown, busy: boolean, chips: { name: string, sku: string }[], notes: Map<string, any>, places: Map<string, any> }} */
+  const state = { items: [], next: null, failure: undefined, busy: true, chips: [], notes: new Map(), places: new Map() };
   let asked = new AbortController();
   let typing = 0;
 
@@ -44,6 +44,7 @@ export function browse(scope, shop) {
       const found = await search(shop, searched[shop] ?? "", more ? state.next : null, signal);
       state.items = more ? [...state.items, ...found.items] : found.items;
       state.next = found.next;
+      if (shop === "grocery" && customer() !== undefined) state.chips = await shapes.promotions((path) => read(path, { signal }), language()).catch(() => []);
       say(t("found", { count: state.items.length }));
     } catch (error) {
       if (signal.aborted) return;
@@ -59,6 +60,12 @@ export function browse(scope, shop) {
     searched[shop] = text;
     clearTimeout(typing);
     typing = setTimeout(() => load(false), TYPING);
+  }
+
+  /** @param {string} sku */
+  function find(sku) {
+    searched[shop] = sku;
+    load(false);
   }
 
   /** @param {Goods} goods @param {any} [note] */
@@ -137,7 +144,7 @@ export function browse(scope, shop) {
           goods.lowest !== undefined && h("span", { class: "badge bad" }, t("promotion")),
         ),
       ),
-      h("div", { class: "buy" }, price(goods), h("div", { class: "get" }, control)),
+      h("div", { class: "buy" }, price(goods), control, terms(goods)),
       stock(goods),
       shop === "pharmacy" &&
         h("button", { type: "button", class: "small", "aria-expanded": String(state.places.has(sku)), onclick: () => places(goods) }, t("whereInStock")),
@@ -174,6 +181,8 @@ export function browse(scope, shop) {
         ),
       ),
       h("p", { class: "quiet about-shop" }, t(`about_${shop}`), shop !== "pharmacy" && ` ${t("withService")}`),
+      state.chips.length > 0 &&
+        h("p", { class: "chips" }, h("span", { class: "quiet" }, t("promotions")), ...state.chips.map(({ name, sku }) => h("button", { type: "button", key: sku, class: "chip", onclick: () => find(sku) }, name))),
       state.failure !== undefined && shut(shop, state.failure, () => load(false)),
       state.failure === undefined && h("p", { class: "quiet found" }, count),
       h("ul", { class: "cards", "aria-busy": String(state.busy), "aria-label": shopWord(shop) }, ...state.items.map(card)),
@@ -211,30 +220,27 @@ async function search(shop, text, cursor, signal) {
 }
 
 /** @param {Goods} goods */
-function price({ price, own, lowest, until, limit }) {
-  if (price === undefined) return h("p", { class: "quiet" }, t("noPrice"));
-  return h(
-    "p",
-    { class: "price" },
-    h("strong", { class: lowest === undefined ? "" : "cut" }, money(price)),
-    own !== undefined && h("span", { class: "quiet" }, t("shopPrice", { price: money(own) })),
-    lowest !== undefined && h("span", { class: "quiet" }, t("lowest", { price: money(lowest) })),
-    until !== undefined && h("span", { class: "quiet" }, t("until", { day: day(until) })),
-    limit !== undefined && h("span", { class: "quiet" }, t("perCustomer", { count: limit })),
-  );
+const price = ({ price, lowest }) => (price === undefined ? h("p", { class: "quiet" }, t("noPrice")) : h("strong", { class: `price ${lowest === undefined ? "" : "cut"}` }, money(price)));
+
+/** What the law and the promotion have to say of the price. @param {Goods} goods */
+function terms({ own, lowest, until, limit }) {
+  const told = [
+    own !== undefined && t("shopPrice", { price: money(own) }),
+    lowest !== undefined && t("lowest", { price: money(lowest) }),
+    until !== undefined && t("until", { day: day(until) }),
+    limit !== undefined && t("perCustomer", { count: limit }),
+  ].filter((text) => text !== false);
+  return told.length > 0 && h("p", { class: "terms quiet" }, ...told.map((text) => h("span", null, text)));
 }
 
 /** Below this many pieces they are counted. */
 const FEW = 10;
 
 /** @param {Goods} goods */
-function stock(goods) {
-  const { available } = goods;
-  if (available === undefined) return false;
+function stock({ available }) {
   const [tone, text] =
     available === 0 ? ["bad", t("soldOutLong")] : available < FEW ? ["wait", t("fewLeft", { count: available })] : ["good", t("inStock")];
-  const bounded = most(goods);
-  return h("p", { class: `stock ${tone}` }, text, bounded > 0 && goods.limit !== undefined && bounded < available ? ` · ${t("perCustomer", { count: bounded })}` : "");
+  return h("p", { class: `stock ${tone}` }, text);
 }
 
 /** @param {any} answer */

@@ -10,6 +10,9 @@ import { t } from "./words.js";
 /** How often the lists are read anew, in ms. */
 const LOOK_AGAIN = 4000;
 
+/** States of a shipment in which it is still in the house. */
+const OPEN = ["waiting", "reserved", "picking", "packed"];
+
 /** The hand that each state of a shipment waits for. @type {Record<string, string>} */
 const NEXT = { reserved: "pick", picking: "pack", packed: "ship" };
 
@@ -34,10 +37,11 @@ export function counter(scope) {
   };
   let bins = /** @type {string | undefined} */ (undefined);
 
-  /** @param {keyof typeof state} name @param {string} path @param {Role} as */
+  /** @param {keyof typeof state} name @param {string | string[]} path @param {Role} as */
   async function look(name, path, as) {
     try {
-      state[name].list = await read(path, { as, signal: scope.signal });
+      const answers = await Promise.all([path].flat().map((one) => read(one, { as, signal: scope.signal })));
+      state[name].list = typeof path === "string" ? answers[0] : answers.flatMap(({ items }) => items);
       state[name].failure = undefined;
     } catch (error) {
       if (scope.signal.aborted) return;
@@ -49,7 +53,7 @@ export function counter(scope) {
   async function lookAtAll() {
     await Promise.all([
       look("advice", "/pharmacy/desk", "pharmacist"),
-      look("shipments", "/warehouse/shipments?limit=20", "operator"),
+      look("shipments", OPEN.map((state) => `/warehouse/shipments?state=${state}&limit=10`), "operator"),
       look("faults", "/faults", "operator"),
     ]);
   }
@@ -70,7 +74,7 @@ export function counter(scope) {
 
   async function map() {
     try {
-      const answer = await ask("/warehouse/map.svg", { as: "operator", signal: scope.signal, headers: { accept: "image/svg+xml" } });
+      const answer = await ask("/warehouse/bins/map.svg", { as: "operator", signal: scope.signal, headers: { accept: "image/svg+xml" } });
       const address = URL.createObjectURL(await answer.blob());
       scope.signal.addEventListener("abort", () => URL.revokeObjectURL(address));
       bins = address;
@@ -139,10 +143,9 @@ export function counter(scope) {
   function rows({ list, failure, said }, empty, entry) {
     if (failure !== undefined) return [trouble(failure, lookAtAll)];
     if (list === undefined) return [loading(t("loading"))];
-    const entries = list.items ?? list;
     return [
       said !== undefined && trouble(said, undefined),
-      entries.length === 0 ? h("p", { class: "quiet" }, empty) : h("ul", { class: "rows tall" }, ...entries.map(entry)),
+      list.length === 0 ? h("p", { class: "quiet" }, empty) : h("ul", { class: "rows tall" }, ...list.map(entry)),
     ];
   }
 

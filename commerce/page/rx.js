@@ -51,8 +51,8 @@ export async function prescribe(vnr, packages, signal) {
 
 /** @param {Scope} scope */
 export function prescriptions(scope) {
-  /** @type {{ own: Prescription[] | undefined, failure: unknown, found: Goods[], chosen: Goods | undefined, asking: unknown }} */
-  const state = { own: undefined, failure: undefined, found: [], chosen: undefined, asking: undefined };
+  /** @type {{ own: Prescription[] | undefined, failure: unknown, found: Goods[], searched: boolean, asking: unknown }} */
+  const state = { own: undefined, failure: undefined, found: [], searched: false, asking: undefined };
   let typing = 0;
   let packages = 2;
 
@@ -70,11 +70,11 @@ export function prescriptions(scope) {
   /** @param {string} text */
   function type(text) {
     clearTimeout(typing);
-    state.chosen = undefined;
     typing = setTimeout(async () => {
       try {
         const { items } = await shapes.shelf("pharmacy", { q: text, cursor: null, limit: 4 * CHOICE }, (path) => read(path, { signal: scope.signal }));
         state.found = text === "" ? [] : items.filter(({ rx }) => rx).slice(0, CHOICE);
+        state.searched = text !== "";
         state.asking = undefined;
         say(t("found", { count: state.found.length }));
       } catch (error) {
@@ -90,7 +90,7 @@ export function prescriptions(scope) {
     try {
       await prescribe(goods.sku, packages, scope.signal);
       say(t("rxWritten", { name: goods.name }));
-      Object.assign(state, { found: [], chosen: undefined, asking: undefined });
+      Object.assign(state, { found: [], searched: false, asking: undefined });
       await load();
     } catch (error) {
       if (scope.signal.aborted) return;
@@ -107,6 +107,7 @@ export function prescriptions(scope) {
       h("p", { class: "quiet" }, t("rxAskAbout")),
       h("label", { for: "rx-search" }, t("searchMedicines")),
       h("input", { id: "rx-search", type: "search", autocomplete: "off", spellcheck: "false", maxlength: "100", oninput: (/** @type {any} */ event) => type(event.target.value) }),
+      state.searched && state.found.length === 0 && h("p", { class: "quiet" }, t("nothingFound")),
       state.found.length > 0 &&
         h(
           "ul",

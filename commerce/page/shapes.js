@@ -11,8 +11,8 @@ import { query } from "./api.js";
  * @returns {Goods}
  */
 function goods(offer, told = {}) {
-  const promotion = told.promotion ?? {};
-  const isPromoted = told.was !== undefined && told.was !== null;
+  const { promotion = {}, was } = told;
+  const isPromoted = was !== undefined || told.promotion !== undefined;
   return {
     shop: offer.shop,
     sku: offer.sku,
@@ -21,8 +21,8 @@ function goods(offer, told = {}) {
     category: offer.category,
     price: offer.price,
     own: isPromoted ? told.price : undefined,
-    lowest: isPromoted ? told.was : undefined,
-    until: promotion.until,
+    lowest: was,
+    until: promotion.ends_at,
     limit: promotion.per_customer,
     available: offer.available,
     restricted: offer.restricted,
@@ -105,6 +105,17 @@ export async function shelf(shop, wish, read) {
   for (const told of words.items) known.set(`${shop}.${told.sku}`, told);
   const items = offers.items.map((/** @type {any} */ offer) => goods(offer, known.get(`${shop}.${offer.sku}`)));
   return { items, next: offers.next === null ? null : `${offers.next}|${words.next ?? ""}` };
+}
+
+/**
+ * Promotions that hold now: what they are called and the goods they are of.
+ * @param {Read} read
+ * @param {string} language
+ * @returns {Promise<{ name: string, sku: string }[]>}
+ */
+export async function promotions(read, language) {
+  const { items } = await read("/grocery/promotions?limit=12");
+  return items.map((/** @type {any} */ { name, sku }) => ({ name: name[language] ?? name.en, sku }));
 }
 
 /** What the shops have told of their goods so far, in the language of the last answer. @type {Map<string, any>} */

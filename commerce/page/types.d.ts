@@ -32,10 +32,9 @@ export interface Goods {
   lowest: Money | undefined;
   /** When the promotion ends. */
   until: string | undefined;
-  /** Most pieces for one customer. */
+  /** Most pieces for one customer at that price. */
   limit: number | undefined;
-  /** Unknown for medicines before they are asked for. */
-  available: number | undefined;
+  available: number;
   restricted: boolean;
   cold: boolean;
   rx: boolean;

@@ -27,7 +27,7 @@ const FURNITURE = [
   goods("BED-020", "Bed Yö 160 × 200", "Slatted, with two drawers", "beds", 49900),
 ];
 const GROCERY = [
-  goods("CHE-1", "Blue cheese Kolmikulma 200 g", "Ripened twelve weeks", "cheese", 595, { cold_chain: true, restricted: true, was: eur(845), available: 6 }),
+  goods("CHE-1", "Blue cheese Kolmikulma 200 g", "Ripened twelve weeks", "cheese", 595, { cold_chain: true, restricted: true, was: eur(845), promotion: { ends_at: "2027-01-31T22:00:00Z", per_customer: 2 }, available: 6 }),
   goods("HAM-2", "Ham Sarka, air-dried 100 g", "Cut thin", "meat", 729, { cold_chain: true, restricted: true }),
   goods("CHO-3", "Chocolate Ilta 70 %", "From one plantation", "sweets", 389, { restricted: true, available: 0 }),
 ];
@@ -130,6 +130,7 @@ export class Shops {
     if (call === "GET /pharmacy/availability") return [200, [{ pharmacies: [{ name: "Demo Apteekki Aalto", available: 12 }, { name: "Demo Apteekki Saari", available: 0 }] }]];
     if (call.startsWith("GET /courier/routes/")) return problem(404, "not-found", "There is no such thing");
     if (who === null || who === undefined) return problem(401, "unauthenticated", "A valid token is needed");
+    if (call === "GET /grocery/promotions") return [200, { items: [{ name: { en: "Cheese days", fi: "Juustopäivät" }, sku: "CHE-1" }], next: null }];
     if (call === "GET /grocery/products") return found(GROCERY);
     if (call === "GET /pharmacy/prescriptions") return [200, { items: this.prescriptions.filter(({ patient }) => patient === who[1]), next: null }];
     if (call === "POST /pharmacy/prescriptions") {
