@@ -11,6 +11,16 @@ const root = join(dirname(fileURLToPath(import.meta.url)), "..", "..", "..", "..
 /** Folder of the server binaries: SERVER_BIN, or the release build. */
 export const bin = process.env.SERVER_BIN ?? join(process.env.CARGO_TARGET_DIR ?? join(root, "target"), "release");
 
+/** Milliseconds between the steps of an order that nobody moves by hand. */
+const QUICK_SHOPS = {
+  EFIR_FURNITURE__SHOP__DISPATCH_AFTER_MS: "300",
+  EFIR_GROCERY__SHOP__DISPATCH_AFTER_MS: "300",
+  EFIR_PHARMACY__SHOP__DISPATCH_AFTER_MS: "300",
+  EFIR_PHARMACY__AUTO_ADVICE_MS: "1500",
+  EFIR_WAREHOUSE__AUTO_MS: "300",
+  EFIR_CARRIER__SPEED: "3600",
+};
+
 /** How long a server may take to say where it listens, or to end, in ms. */
 const PATIENCE = 15_000;
 
@@ -28,7 +38,7 @@ export class Servers {
   start(name, args, { input } = {}) {
     const program = name.includes("/") ? name : join(bin, name);
     if (name.startsWith("efir") && !existsSync(program)) {
-      throw new Error(`${program} is missing: cargo build --release -p standalone -p origin -p relay -p cli`);
+      throw new Error(`${program} is missing: cargo build --release -p standalone -p origin -p relay -p cli -p commerce`);
     }
     const child = spawn(program, args, {
       stdio: [input ? "pipe" : "ignore", "pipe", "pipe"],
@@ -61,6 +71,17 @@ export class Servers {
     await crash(first.child);
     // Its ports are free again, and a port that a server just had is not given out soon.
     return this.standalone("--port", String(first.udp), "--http-port", String(first.udp));
+  }
+
+  /** The shops with demo tokens, in which everything moves by itself and quickly; `more` settings as environment. */
+  async commerce(more = {}) {
+    const state = mkdtempSync(join(this.state, "shops-"));
+    const before = this.environment;
+    this.environment = { ...before, ...QUICK_SHOPS, EFIR_LISTEN: "127.0.0.1:0", XDG_STATE_HOME: state, ...more };
+    const child = this.start("efir-commerce", ["--demo"]);
+    this.environment = before;
+    const port = await awaited(child, () => child.log.match(/http:\/\/127\.0\.0\.1:(\d+)\//)?.[1]);
+    return { child, page: `http://localhost:${port}/shop/` };
   }
 
   /** An origin of its own; `args` may begin with a source. */

@@ -1,0 +1,183 @@
+// The shops' page of the real efir-commerce, which moves by itself as in a demonstration: a medicine, a promotion and a sofa in one
+// basket, followed to the door; what is refused; parcels without login; staff.
+import assert from "node:assert/strict";
+import { after, before, test } from "node:test";
+import { Browser } from "./support/chromium.mjs";
+import { Servers } from "./support/servers.mjs";
+
+/** From the order to the door, all by itself, on a busy machine. */
+const TO_THE_DOOR = 120_000;
+
+let browser;
+before(async () => (browser = await Browser.start()));
+after(() => browser?.close());
+
+/** A test with a server of its own, whose shops take `more` settings, and a page on which nothing may go wrong unseen. */
+const shopping = (name, more, body) =>
+  test(name, async () => {
+    const servers = new Servers();
+    const page = await browser.context.newPage();
+    page.messages = [];
+    page.on("console", (message) => page.messages.push(`${message.type()}: ${message.text()}`));
+    page.on("pageerror", (error) => page.messages.push(`page error: ${error.message}`));
+    try {
+      const shops = await servers.commerce(more);
+      await browser.guard(name, () => body(page, shops, servers));
+      const wrong = page.messages.filter((text) => /page error|Content Security Policy/.test(text));
+      assert.deepEqual(wrong, []);
+    } finally {
+      await page.evaluate(() => localStorage.clear()).catch(() => {});
+      await page.close();
+      await servers.close();
+    }
+  });
+
+const tab = (page, shop) => page.click(`.tabs a[href="#/${shop}"]`);
+const search = async (page, text) => {
+  await page.fill("#search", text);
+  await page.waitForFunction(() => document.querySelector(".cards").getAttribute("aria-busy") === "false");
+};
+/** Finds goods by their code and puts one in. The reseller hears of new offers a moment after the start. */
+const put = async (page, sku) => {
+  for (let tries = 0; ; tries++) {
+    await search(page, sku);
+    const found = await page.waitForSelector(`[data-sku="${sku}"] .add`, { timeout: 3000 }).catch(() => undefined);
+    if (found !== undefined) break;
+    assert.ok(tries < 10, `${sku} is not offered`);
+    await search(page, "");
+  }
+  await page.click(`[data-sku="${sku}"] .add`);
+};
+const stands = (page, sku) => page.waitForSelector(`[data-sku="${sku}"] .stepper`);
+const enter = async (page) => {
+  await page.click("#enter");
+  await page.waitForSelector("#leave");
+};
+const toBasket = async (page) => {
+  await page.click('.bar a[href="#/basket"]');
+  await page.waitForSelector("#place:not([disabled])");
+};
+const state = (page) => page.textContent(".heading .badge");
+/** The first medicine on the page of its kind. */
+const medicine = async (page, mark) => {
+  await page.waitForSelector(".card");
+  return page.$$eval(".card", (cards, mark) => cards.find((card) => card.textContent.includes(mark) && card.querySelector(".add:enabled"))?.dataset.sku, mark);
+};
+
+shopping("a medicine on prescription, a promotion and a sofa in one basket, followed to the door", {}, async (page, shops) => {
+  await page.goto(shops.page);
+  await enter(page);
+  await put(page, "SOFA3-GREY").catch(() => {});
+  await tab(page, "grocery");
+  await page.click(".chip");
+  await page.waitForFunction(() => document.querySelectorAll(".card").length === 1 && /Promotion/.test(document.querySelector(".card").textContent));
+  const promoted = await page.getAttribute(".card", "data-sku");
+  await page.click(".card .add");
+  await stands(page, promoted);
+  await tab(page, "pharmacy");
+  const remedy = await medicine(page, "Prescription");
+  await page.click(`[data-sku="${remedy}"] .add`);
+  await page.click(`[data-sku="${remedy}"] .note .main`);
+  await stands(page, remedy);
+  await toBasket(page);
+  assert.equal(await page.$$eval(".item", (items) => items.length), 3);
+  await page.click("#place");
+  await page.waitForSelector("#order-number");
+  const parcels = await page.waitForFunction(
+    () => {
+      const numbers = [...document.querySelectorAll("[data-parcel]")].map((entry) => entry.dataset.parcel);
+      return new Set(numbers).size >= 2 && numbers;
+    },
+    undefined,
+    { timeout: TO_THE_DOOR },
+  );
+  // Who has only the number sees the parcel too, and nobody's name.
+  const visitor = await browser.context.browser()?.newContext();
+  const stranger = visitor === undefined ? await browser.context.newPage() : await visitor.newPage();
+  const [number] = await parcels.jsonValue();
+  await stranger.goto(`${shops.page}#/track/${number}`);
+  await stranger.waitForSelector(".steps .now, .steps .done");
+  assert.doesNotMatch(await stranger.textContent("main"), /Demo Customer|Esimerkkikatu/);
+  await page.waitForSelector(".steps li.done:last-child", { timeout: TO_THE_DOOR });
+  assert.equal(await state(page), "delivered");
+  const standing = await page.$$eval("[data-parcel] .badge", (badges) => badges.map(({ textContent }) => textContent));
+  assert.ok(standing.length >= 2 && standing.every((text) => text === "delivered"), standing.join());
+  await page.waitForSelector("blockquote");
+  await stranger.waitForSelector(".steps li.done:last-child", { timeout: TO_THE_DOOR });
+  await stranger.close();
+});
+
+shopping("a card that is refused: nothing is sold, and the page says why", {}, async (page, shops) => {
+  await page.goto(shops.page);
+  await enter(page);
+  await tab(page, "pharmacy");
+  const remedy = await medicine(page, "Self-care");
+  await page.click(`[data-sku="${remedy}"] .add`);
+  await toBasket(page);
+  await page.click('input[value="demo-refused"]');
+  await page.click("#place");
+  await page.waitForFunction(() => document.querySelector(".heading .badge")?.textContent === "cancelled", undefined, { timeout: 30_000 });
+  assert.match(await page.textContent(".history"), /Payment refused/);
+  assert.match(await page.textContent(".view"), /Why:/);
+});
+
+shopping("medicines: availability by pharmacy, and none on prescription without one", {}, async (page, shops) => {
+  await page.goto(shops.page);
+  await tab(page, "pharmacy");
+  const remedy = await medicine(page, "Prescription");
+  await page.click(`[data-sku="${remedy}"] .small`);
+  await page.waitForSelector(`[data-sku="${remedy}"] .places li`);
+  await page.click(`[data-sku="${remedy}"] .add`);
+  await page.click(`[data-sku="${remedy}"] .entrance button`);
+  await page.waitForSelector("#leave");
+  await page.click(`[data-sku="${remedy}"] .add`);
+  await page.waitForFunction((sku) => /You have no prescription/.test(document.querySelector(`[data-sku="${sku}"]`).textContent), remedy);
+  assert.equal(await page.$(`[data-sku="${remedy}"] .stepper`), null);
+});
+
+shopping("the pharmacist's advice is waited for, given behind the counter, and shown", { EFIR_PHARMACY__AUTO_ADVICE_MS: "0" }, async (page, shops) => {
+  await page.goto(shops.page);
+  await enter(page);
+  await tab(page, "pharmacy");
+  const remedy = await medicine(page, "Prescription");
+  await page.click(`[data-sku="${remedy}"] .add`);
+  await page.click(`[data-sku="${remedy}"] .note .main`);
+  await stands(page, remedy);
+  await toBasket(page);
+  await page.click("#place");
+  await page.waitForFunction(() => /Waiting for the pharmacist/.test(document.body.textContent), undefined, { timeout: 30_000 });
+  const counter = await browser.context.newPage();
+  await counter.goto(`${shops.page}#/counter`);
+  await counter.fill("form input", "With water, in the morning.");
+  await counter.click("form button");
+  await page.waitForFunction(() => /With water, in the morning\./.test(document.querySelector("blockquote")?.textContent ?? ""), undefined, { timeout: 30_000 });
+  await counter.close();
+});
+
+shopping("the grocery is shut for strangers, and a quick double click orders once", {}, async (page, shops) => {
+  await page.goto(`${shops.page}#/grocery`);
+  await page.click(".door button");
+  await page.waitForSelector(".card");
+  await page.click(".card .add:enabled");
+  await toBasket(page);
+  await page.$eval("#place", (button) => (button.click(), button.click()));
+  await page.waitForSelector("#order-number");
+  const id = await page.textContent("#order-number");
+  await page.reload();
+  await page.waitForFunction((id) => document.querySelector("#order-number")?.textContent === id, id);
+  await page.click('.bar a[href="#/orders"]');
+  await page.waitForSelector(".rows li");
+  assert.equal(await page.$$eval(".orders .rows li", (rows) => rows.length), 1);
+});
+
+shopping("names in the visitor's language", {}, async (page, shops) => {
+  await page.goto(shops.page);
+  await page.waitForSelector(".card");
+  const names = new Set();
+  for (const code of ["en", "fi", "sv", "ru"]) {
+    await page.selectOption("#language", code);
+    await page.waitForFunction((code) => document.documentElement.lang === code && document.querySelector(".cards[aria-busy=false] .card"), code);
+    names.add(await page.textContent(".card h2"));
+  }
+  assert.equal(names.size, 4, [...names].join());
+});
