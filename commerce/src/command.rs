@@ -140,7 +140,12 @@ pub async fn start(flags: Flags, shutdown: Shutdown) -> Result<(), StartError> {
     }
 }
 
-async fn serve(settings: CommerceSettings, state: Option<PathBuf>, json: bool, shutdown: Shutdown) -> Result<(), StartError> {
+async fn serve(
+    settings: CommerceSettings,
+    state: Option<PathBuf>,
+    json: bool,
+    shutdown: Shutdown,
+) -> Result<(), StartError> {
     let metrics = Metrics::install()?;
     let commerce = Commerce::open(settings, metrics, state, shutdown.clone()).await?;
     let addresses = commerce.addresses();

@@ -40,6 +40,8 @@ mod shrink;
 mod sscc;
 mod steps;
 mod tables;
+#[cfg(test)]
+mod tests;
 
 use std::sync::Arc;
 
