@@ -1,4 +1,5 @@
 //! The couriers over HTTP.
+#![expect(unused_qualifications, reason = "utoipa writes whole paths")]
 
 use axum::Json;
 use axum::body::Bytes;
