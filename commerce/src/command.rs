@@ -12,9 +12,11 @@ use crate::actor::Actor;
 use crate::auth::{Authority, Grant, Role, Scope, Scopes};
 use crate::clock::Clock;
 use crate::commerce::{self, Commerce, StartError, data_folder};
+use crate::fault::Faults;
 use crate::furniture;
+use crate::pharmacy::{self, Columns};
 use crate::settings::CommerceSettings;
-use crate::store;
+use crate::store::{self, Database, Storage};
 
 /// Pharmacy, grocery, furniture shop, reseller, warehouse and couriers behind one HTTP API
 #[derive(Debug, Clone, clap::Parser, Serialize)]
@@ -27,6 +29,7 @@ Examples:
   efir-commerce --actors grocery --actors courier   these here, the others at their settings' url
   efir-commerce token --role customer --subject demo-1
                                                     a token for trying things out, on standard output
+  efir-commerce import kela prices.txt              a price list into the pharmacy's catalogue, all or nothing
   efir-commerce backup copies/                      copies of the databases while they are in use
 
 Environment: EFIR_LIMIT__IN_FLIGHT=512 sets limit.in_flight, and so on.
@@ -71,6 +74,8 @@ enum Action {
         #[command(subcommand)]
         shop: SeedAction,
     },
+    /// Take a price list over into the pharmacy's catalogue: all of it or nothing
+    Import(ImportArguments),
     /// Copy the databases to another folder while they are in use
     Backup {
         /// Folder that does not hold databases yet
@@ -91,6 +96,25 @@ enum SeedAction {
         #[arg(long, value_parser = clap::value_parser!(i64).range(1..=furniture::BULK_ROWS))]
         rows: i64,
     },
+}
+
+/// Whose form a price list has.
+#[derive(Debug, Clone, Copy, clap::ValueEnum)]
+enum ListForm {
+    /// Fields between semicolons, named by the first line as Finnish medicine registers do; ISO 8859-1 or UTF-8
+    Kela,
+}
+
+#[derive(Debug, Clone, clap::Args)]
+struct ImportArguments {
+    /// Whose form the file has
+    #[arg(value_enum)]
+    form: ListForm,
+    /// The file
+    file: PathBuf,
+    /// What a field is called in the file if not as usual: price=VHCALV; may be repeated
+    #[arg(long, value_name = "FIELD=NAME", value_parser = column)]
+    column: Vec<String>,
 }
 
 #[derive(Debug, Clone, clap::Args)]
@@ -129,6 +153,7 @@ pub async fn start(flags: Flags, shutdown: Shutdown) -> Result<(), StartError> {
             furniture::bulk(&furniture::database(&context).await?, rows).await?;
             print(&format!("{rows} synthetic products\n"))
         }
+        Some(Action::Import(arguments)) => import(&settings, state.as_deref(), &arguments).await,
         Some(Action::Backup { to }) => {
             let copied = store::back_up(&settings.storage, &data_folder(&settings, state.as_deref())?, &to).await?;
             print(&format!("{copied} databases copied to {}\n", to.display()))
@@ -182,6 +207,31 @@ fn print_token(
     print(&(token + "\n"))
 }
 
+async fn import(
+    settings: &CommerceSettings,
+    state: Option<&Path>,
+    arguments: &ImportArguments,
+) -> Result<(), StartError> {
+    let ImportArguments { form: ListForm::Kela, file, column } = arguments;
+    let mut columns = Columns::default();
+    // Looked at when the flags were read.
+    column.iter().try_for_each(|pair| columns.rename(pair)).map_err(StartError::Column)?;
+    let storage = Storage::open(&settings.storage, &data_folder(settings, state)?)?;
+    let (name, clock) = (Actor::Pharmacy.as_str(), Clock::system());
+    let db = Database::open(&storage, name, pharmacy::MIGRATIONS, clock, Faults::default()).await?;
+    let mut progress = |packages: usize| {
+        // Nobody may be watching.
+        let _shown = write!(io::stderr(), "\r{packages} packages read");
+    };
+    let outcome = pharmacy::import(&db, file, &columns, &mut progress).await;
+    let _shown = writeln!(io::stderr());
+    let done = outcome.map_err(|error| StartError::Import(error.into()))?;
+    print(&format!(
+        "{} packages, {} with a price, {} lines without a package\n",
+        done.packages, done.priced, done.skipped
+    ))
+}
+
 fn print(text: &str) -> Result<(), StartError> {
     io::stdout().write_all(text.as_bytes()).and_then(|()| io::stdout().flush()).map_err(StartError::Output)
 }
@@ -189,6 +239,10 @@ fn print(text: &str) -> Result<(), StartError> {
 fn actor(name: &str) -> Result<Actor, String> {
     let names = || Actor::ALL.map(Actor::as_str).join(", ");
     Actor::parse(name).ok_or_else(|| format!("one of {}", names()))
+}
+
+fn column(pair: &str) -> Result<String, String> {
+    Columns::default().rename(pair).map(|()| pair.to_owned())
 }
 
 fn scope(word: &str) -> Result<Scope, String> {

@@ -23,6 +23,7 @@ use crate::http::Streams;
 use crate::job::{Jobs, JobsError};
 use crate::page;
 use crate::peer::{self, PEER_TIMEOUT, PeerUrlError, Peers};
+use crate::pharmacy::Pharmacy;
 use crate::reseller::Reseller;
 use crate::routes;
 use crate::settings::CommerceSettings;
@@ -85,6 +86,12 @@ pub enum StartError {
     /// The description of the routes cannot be written.
     #[error("the description of the routes: {0}")]
     Describe(#[from] serde_json::Error),
+    /// A field of a price list is named wrongly on the command line.
+    #[error("--column: {0}")]
+    Column(String),
+    /// A price list cannot be taken over.
+    #[error("import: {0}")]
+    Import(#[source] Box<dyn Error + Send + Sync>),
     /// Standard output is gone.
     #[error("cannot write to standard output: {0}")]
     Output(#[source] io::Error),
@@ -228,6 +235,11 @@ async fn open_actors(
     assembly: &mut Assembly,
 ) -> Result<(), StartError> {
     let here = |actor: Actor| settings.actors.contains(&actor);
+    if here(Actor::Pharmacy) {
+        let pharmacy = Pharmacy::open(context, &settings.pharmacy, &settings.shop).await?;
+        assembly.mount(Actor::Pharmacy, pharmacy.routes());
+        pharmacy.spawn(&mut assembly.tasks);
+    }
     if here(Actor::Courier) {
         let courier = Courier::open(context, &settings.courier).await?;
         assembly.mount(Actor::Courier, courier.routes());

@@ -14,7 +14,9 @@ use crate::carrier::CarrierSettings;
 use crate::courier::CourierSettings;
 use crate::fault::Fault;
 use crate::furniture::FurnitureSettings;
+use crate::pharmacy::PharmacySettings;
 use crate::reseller::ResellerSettings;
+use crate::shop::ShopSettings;
 use crate::store::StorageSettings;
 use crate::warehouse::WarehouseSettings;
 
@@ -48,8 +50,10 @@ pub struct CommerceSettings {
     pub seed: bool,
     /// Faults on purpose from the start, by name, for tests.
     pub fault: BTreeMap<String, Fault>,
+    /// Orders of all shops.
+    pub shop: ShopSettings,
     /// The pharmacy.
-    pub pharmacy: ActorSettings,
+    pub pharmacy: PharmacySettings,
     /// The grocery.
     pub grocery: ActorSettings,
     /// The furniture shop.
@@ -114,7 +118,8 @@ impl Default for CommerceSettings {
             demo: false,
             seed: true,
             fault: BTreeMap::new(),
-            pharmacy: ActorSettings::default(),
+            shop: ShopSettings::default(),
+            pharmacy: PharmacySettings::default(),
             grocery: ActorSettings::default(),
             furniture: FurnitureSettings::default(),
             reseller: ResellerSettings::default(),

@@ -145,6 +145,7 @@ fn finish(frame: &Frame, order: &NewOrder, lines: Vec<OrderLine>, now: Timestamp
         lines,
         payment: None,
         reason: None,
+        parcel: None,
         created_at: now,
         expires_at: now.after(frame.ttl),
         version: 1,

@@ -31,7 +31,9 @@ pub(crate) use place::{Desk, place};
 pub(crate) use product::{NewProduct, Offer, Offers, Product, ProductView, Terms};
 pub(crate) use read::{Audit, Whose, order, orders, orders_in};
 pub(crate) use rejection::Rejection;
-pub(crate) use routes::{LineBody, OrderBody, catalogue_routes, order_answer, order_routes, routes, step_routes};
+pub(crate) use routes::{
+    LineBody, OrderBody, catalogue_routes, customer_step_routes, order_answer, order_routes, routes, step_routes,
+};
 pub(crate) use rules::{ListPrices, Round, Rules, Shown};
 pub(crate) use schema::MIGRATIONS;
 pub use settings::ShopSettings;

@@ -176,6 +176,9 @@ pub(crate) struct Order {
     /// Why it was cancelled.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) reason: Option<String>,
+    /// Number of the parcel it left in, if the shop sent it itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) parcel: Option<String>,
     /// When it was placed.
     pub(crate) created_at: Timestamp,
     /// When it ends if it is not confirmed before.

@@ -35,7 +35,7 @@ impl Whose {
 macro_rules! order_columns {
     () => {
         "o.id, o.version, o.state, o.location, o.customer, o.created_at, o.expires_at, o.minor, o.currency, o.reference, \
-         o.payment, o.reason"
+         o.payment, o.reason, o.parcel"
     };
 }
 
@@ -160,6 +160,7 @@ fn assemble<R>(desk: &Desk<R>, orders: &[Row], lines: &[Row]) -> Result<Vec<Orde
             total: money(row.int(7)?),
             payment: row.opt_text(10)?.map(str::to_owned),
             reason: row.opt_text(11)?.map(str::to_owned),
+            parcel: row.opt_text(12)?.map(str::to_owned),
             created_at: row.time(5)?,
             expires_at: row.time(6)?,
             version: row.int(1)?,

@@ -76,11 +76,16 @@ pub(crate) fn order_routes<R: Rules>(shop: Shop<R>) -> OpenApiRouter {
 
 /// Reading one order and every step of it: for shops that place and list orders their own way.
 pub(crate) fn step_routes<R: Rules>(shop: Shop<R>) -> OpenApiRouter {
+    let router = route!(OpenApiRouter::new(), R: dispatch_order, __path_dispatch_order);
+    customer_step_routes(shop.clone()).merge(router.with_state(shop))
+}
+
+/// Reading one order and the customer's steps of it: for shops that dispatch their own way too.
+pub(crate) fn customer_step_routes<R: Rules>(shop: Shop<R>) -> OpenApiRouter {
     let router = OpenApiRouter::new();
     let router = route!(router, R: get_order, __path_get_order);
     let router = route!(router, R: confirm_order, __path_confirm_order);
     let router = route!(router, R: cancel_order, __path_cancel_order);
-    let router = route!(router, R: dispatch_order, __path_dispatch_order);
     router.with_state(shop)
 }
 
@@ -444,7 +449,7 @@ async fn confirm_order<R: Rules>(
     Path(id): Path<String>,
     command: Command<ConfirmBody>,
 ) -> Result<Response, Problem> {
-    let note = Note { payment: Some(command.body.payment), reason: None };
+    let note = Note { payment: Some(command.body.payment), ..Note::default() };
     let whose = shop.whose(&caller)?;
     let id = OrderId::parse(&id).map_err(|_| Rejection::NotFound("order"))?;
     let order = shop.step(Some(&command.once), id, whose, Step::Confirm, note).await?;
@@ -463,7 +468,7 @@ async fn cancel_order<R: Rules>(
     Path(id): Path<String>,
     command: Command<CancelBody>,
 ) -> Result<Response, Problem> {
-    let note = Note { payment: None, reason: Some(command.body.reason) };
+    let note = Note { reason: Some(command.body.reason), ..Note::default() };
     let whose = shop.whose(&caller)?;
     let id = OrderId::parse(&id).map_err(|_| Rejection::NotFound("order"))?;
     let order = shop.step(Some(&command.once), id, whose, Step::Cancel, note).await?;

@@ -9,7 +9,7 @@ use crate::id::OrderId;
 use crate::money::Money;
 use crate::store::{Database, StoreError, Tx};
 
-use super::model::{LinePrice, NewOrder, Order};
+use super::model::{LinePrice, NewOrder, Order, Step};
 use super::{Product, Rejection};
 
 /// A shop's own rules. A cheap handle: cloned with every order.
@@ -22,6 +22,16 @@ pub(crate) trait Rules: Clone + Send + Sync + 'static {
 
     /// Gives back what the lines of cancelled or expired orders had taken, beside the stock. A few statements for all.
     fn release(&self, _tx: &mut Tx, _orders: &[Order]) -> impl Future<Output = Result<(), StoreError>> + Send {
+        std::future::ready(Ok(()))
+    }
+
+    /// These orders have just taken a step, by hand or by time. A few statements for all.
+    fn stepped(
+        &self,
+        _tx: &mut Tx,
+        _orders: &[Order],
+        _step: Step,
+    ) -> impl Future<Output = Result<(), StoreError>> + Send {
         std::future::ready(Ok(()))
     }
 

@@ -72,6 +72,7 @@ pub(crate) const MIGRATIONS: &[Migration] = &[Migration {
             reference TEXT,
             payment TEXT,
             reason TEXT,
+            parcel TEXT,
             deliver_to TEXT
         ){sqlite: WITHOUT ROWID};
         CREATE INDEX purchase_customer ON purchase (customer, id);

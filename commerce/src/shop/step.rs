@@ -17,6 +17,8 @@ pub(crate) struct Note {
     pub(crate) payment: Option<String>,
     /// The reason of a cancellation.
     pub(crate) reason: Option<String>,
+    /// The parcel that is dispatched.
+    pub(crate) parcel: Option<String>,
 }
 
 /// Does one step to one order. Calling off what is called off or expired already changes nothing and is no error: whoever
@@ -69,6 +71,9 @@ pub(crate) async fn advance<R: Rules>(
         if let Some(reason) = &note.reason {
             order.reason = Some(reason.clone());
         }
+        if let Some(parcel) = &note.parcel {
+            order.parcel = Some(parcel.clone());
+        }
         changed.push(order);
     }
     if changed.is_empty() {
@@ -97,6 +102,7 @@ pub(crate) async fn advance<R: Rules>(
         )
         .await?;
     }
+    desk.rules.stepped(tx, &changed, step).await?;
     for order in &changed {
         tx.publish(step.event(), order.id.as_str(), order)?;
     }
@@ -112,13 +118,13 @@ async fn write<R: Rules>(tx: &mut Tx, desk: &Desk<R>, orders: &[Order], step: St
                 Step::Advise => Some(order.expires_at.0),
                 Step::Dispatch | Step::Cancel | Step::Expire => None,
             };
-            (order.id.as_str(), order.state.as_str(), due, &order.payment, &order.reason)
+            (order.id.as_str(), order.state.as_str(), due, &order.payment, &order.reason, &order.parcel)
         })
         .collect();
     let update = "
         UPDATE purchase SET version = purchase.version + 1, state = x.state, due_at = x.due_at, payment = x.payment,
-            reason = x.reason
-        FROM {rows $1 (id text, state text, due_at int, payment text, reason text)} AS x WHERE purchase.id = x.id";
+            reason = x.reason, parcel = x.parcel
+        FROM {rows $1 (id text, state text, due_at int, payment text, reason text, parcel text)} AS x WHERE purchase.id = x.id";
     tx.run(update, args![serde_json::to_string(&rows)?]).await?;
     Ok(())
 }
