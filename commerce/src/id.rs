@@ -63,12 +63,16 @@ macro_rules! id {
         }
     };
 }
-pub(crate) use id;
 
 id!(
     /// An order, at a shop or at the reseller.
     OrderId,
     "order id"
+);
+id!(
+    /// A prescription.
+    PrescriptionId,
+    "prescription id"
 );
 
 id!(

@@ -3,21 +3,14 @@
 use std::fmt;
 use std::time::Duration;
 
-use serde::{Deserialize, Deserializer, Serialize};
+use serde::{Deserialize, Serialize};
 use time::{Month, OffsetDateTime};
 use utoipa::ToSchema;
-use uuid::Uuid;
 
 use super::limit::MAX_PRESCRIBED;
 use super::medicine::{Control, Medicine, Prescribed};
 use crate::clock::Timestamp;
-use crate::id::{IdError, OrderId, id, new_uuid};
-
-id!(
-    /// A prescription.
-    PrescriptionId,
-    "prescription id"
-);
+use crate::id::{OrderId, PrescriptionId};
 
 /// How much of a prescription was given out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]

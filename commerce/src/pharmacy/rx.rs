@@ -5,10 +5,10 @@ use utoipa::ToSchema;
 
 use super::Pharmacy;
 use super::medicine::Vnr;
-use super::prescription::{Draft, Prescription, PrescriptionId, Refusal, Supply, WriteError};
+use super::prescription::{Draft, Prescription, Refusal, Supply, WriteError};
 use super::store::{self, Access};
 use crate::clock::Timestamp;
-use crate::id::OrderId;
+use crate::id::{OrderId, PrescriptionId};
 use crate::problem::Problem;
 use crate::store::{Once, StoreError};
 

@@ -12,12 +12,13 @@ use utoipa_axum::routes;
 use super::Pharmacy;
 use super::limit::{MAX_PRESCRIBED, MAX_TEXT};
 use super::medicine::Vnr;
-use super::prescription::{Draft, PrescriptionId};
+use super::prescription::Draft;
 use super::rx::{PrescriptionView, Reader, RxError};
 use super::store::{self, AccessEntry};
 use crate::auth::{Caller, Scope};
 use crate::clock::Timestamp;
 use crate::http::{Command, Listed, Page, tagged};
+use crate::id::PrescriptionId;
 use crate::problem::Problem;
 
 /// Everything about prescriptions.

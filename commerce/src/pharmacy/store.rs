@@ -4,9 +4,9 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::medicine::{Prescribed, Vnr};
-use super::prescription::{Lock, Prescription, PrescriptionId};
+use super::prescription::{Lock, Prescription};
 use crate::clock::Timestamp;
-use crate::id::OrderId;
+use crate::id::{OrderId, PrescriptionId};
 use crate::store::{Database, Row, StoreError, Tx, args};
 
 macro_rules! columns {
