@@ -195,8 +195,18 @@ pub(crate) async fn context(
 ) -> Result<Context, StartError> {
     let folder = data_folder(settings, state_directory)?;
     let storage = Storage::open(&settings.storage, &folder)?;
-    let clock = Clock::system();
-    let authority = Authority::open(&settings.auth, &folder, clock.clone())?;
+    context_in(settings, storage, &folder, Clock::system(), shutdown).await
+}
+
+/// The same with databases in `storage`, keys in `folder`, and this clock.
+pub(crate) async fn context_in(
+    settings: &CommerceSettings,
+    storage: Storage,
+    folder: &Path,
+    clock: Clock,
+    shutdown: Shutdown,
+) -> Result<Context, StartError> {
+    let authority = Authority::open(&settings.auth, folder, clock.clone())?;
     let faults = Faults::default();
     faults.set(settings.fault.clone());
     let jobs = Jobs::open(&storage).await?;
@@ -317,7 +327,7 @@ impl Assembly {
     /// Everything taken in so far, for tests.
     #[cfg(test)]
     pub(crate) fn router(&self) -> Router {
-        self.router.clone()
+        self.parts().0
     }
 
     /// Takes an actor's routes in: for strangers, for its peers, and for the description.
@@ -326,7 +336,13 @@ impl Assembly {
         self.peers.bind_here(actor, router);
     }
 
-    fn mount_process(&mut self, context: &Context) {
+    /// The routes so far, with their description.
+    #[cfg(test)]
+    pub(crate) fn parts(&self) -> (Router, OpenApi) {
+        (self.router.clone(), self.api.clone())
+    }
+
+    pub(crate) fn mount_process(&mut self, context: &Context) {
         let tokens = auth::routes(context.authority.clone(), context.demo);
         self.add(PREFIX, None, routes::process_routes(context.faults.clone()).merge(tokens));
     }

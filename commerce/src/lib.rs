@@ -33,14 +33,18 @@ mod settings;
 mod shop;
 mod stack;
 mod store;
+#[cfg(test)]
+mod test;
 mod warehouse;
 mod webhook;
 
+pub use actor::Actor;
 pub use auth::{AuthSettings, KeyError};
 pub use carrier::CarrierSettings;
 pub use command::{Flags, start};
 pub use commerce::{Commerce, StartError};
 pub use courier::CourierSettings;
+pub use fault::Fault;
 pub use furniture::FurnitureSettings;
 pub use peer::PeerUrlError;
 pub use pharmacy::PharmacySettings;

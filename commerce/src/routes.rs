@@ -12,6 +12,7 @@ use axum::routing::get;
 use garde::Validate;
 use process::Metrics;
 use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
 use utoipa::ToSchema;
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa::openapi::{InfoBuilder, OpenApi};
@@ -104,9 +105,10 @@ pub(crate) fn describe(mut api: OpenApi) -> OpenApi {
 /// `/api/openapi.json`, `/api/docs`, and 404 as a problem for other paths below `/api`.
 pub(crate) fn reading_routes(api: &OpenApi) -> Result<Router, serde_json::Error> {
     let json = Bytes::from(serde_json::to_vec(api)?);
+    // Another program's description has another tag, whatever its version says.
+    let version = Sha256::digest(&json).iter().take(7).fold(0, |tag, byte| tag << 8 | i64::from(*byte));
     let json = move |headers: HeaderMap| {
-        // Made anew at each start, and the same for all of its life.
-        let answer = crate::http::tagged_json(1, &headers, json.clone());
+        let answer = crate::http::tagged_json(version, &headers, json.clone());
         async move { answer }
     };
     let page = || async {

@@ -19,9 +19,5 @@ pub(crate) use caller::{Caller, MaybeCaller};
 pub(crate) use claims::TokenError;
 pub use key::KeyError;
 pub(crate) use routes::routes;
-pub use scope::Role;
-pub(crate) use scope::{Scope, Scopes};
+pub(crate) use scope::{Role, Scope, Scopes};
 pub use settings::AuthSettings;
-
-#[cfg(test)]
-mod tests;

@@ -127,7 +127,7 @@ impl fmt::Debug for Scopes {
 /// Whom a demo or development token makes of its bearer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema, clap::ValueEnum)]
 #[serde(rename_all = "lowercase")]
-pub enum Role {
+pub(crate) enum Role {
     /// Buys, also on prescription and from the restricted catalogue.
     Customer,
     /// Writes prescriptions.

@@ -13,6 +13,3 @@ pub(crate) use command::{Command, KEY_HEADER, MISSING, key_of};
 pub(crate) use live::{Entry, Live, Streams};
 pub(crate) use page::{Listed, Page};
 pub(crate) use version::{IfMatch, tagged, tagged_json};
-
-#[cfg(test)]
-mod tests;

@@ -33,6 +33,3 @@ pub(crate) use slow::SlowLayer;
 pub(crate) use streams::StreamsGate;
 pub(crate) use timeout::TimeoutLayer;
 pub(crate) use trace::TraceLayer;
-
-#[cfg(test)]
-mod tests;

@@ -265,6 +265,3 @@ pub(crate) fn client(ca: Option<&[u8]>, timeout: Duration) -> Result<reqwest::Cl
     }
     builder.build()
 }
-
-#[cfg(test)]
-mod tests;
