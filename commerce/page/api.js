@@ -78,7 +78,7 @@ async function send(path, { method = "GET", body, as = "customer", key, signal, 
   const bearer = as === "nobody" ? undefined : await token(as);
   if (bearer !== undefined) fields["authorization"] = `Bearer ${bearer}`;
   if (body !== undefined) fields["content-type"] = "application/json";
-  if (method === "POST") fields["idempotency-key"] = key ?? crypto.randomUUID();
+  if (method === "POST") fields["idempotency-key"] = key ?? newKey();
   const signals = [signal, stream ? undefined : AbortSignal.timeout(PATIENCE)].filter((given) => given !== undefined);
   try {
     return await fetch(API + path, {
@@ -133,6 +133,9 @@ export function pause(ms, signal) {
     signal?.addEventListener("abort", () => (clearTimeout(timer), reject(signal.reason)), { once: true });
   });
 }
+
+/** An Idempotency-Key. `randomUUID` is not there where the page comes over plain HTTP from another machine. */
+export const newKey = () => Array.from(crypto.getRandomValues(new Uint8Array(16)), (byte) => byte.toString(16).padStart(2, "0")).join("");
 
 /** @param {Record<string, string | number | undefined | null>} given */
 export function query(given) {

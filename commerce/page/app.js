@@ -4,8 +4,8 @@ import { pieces, watchBasket } from "./basket.js";
 import { SHOPS, browse } from "./browse.js";
 import { draw, h, part, say } from "./dom.js";
 import { icon } from "./icons.js";
-import { inWords, isDark } from "./parts.js";
-import { customer, enter, leave, watchSession } from "./session.js";
+import { come, isDark } from "./parts.js";
+import { customer, leave, watchSession } from "./session.js";
 import { LANGUAGES, language, preferred, speak, t } from "./words.js";
 
 /** @import { Scope, Shop } from "./types" */
@@ -62,7 +62,12 @@ async function choose(code) {
     say(t("fail_offline"));
   }
   await go(false);
+hasVideo = await fetch("/", { method: "HEAD", redirect: "manual" }).then(({ ok }) => ok, () => false);
+frame();
 }
+
+/** Whether the shops' server plays video too: without it the way from the root leads back here. */
+let hasVideo = false;
 
 /** Header, footer and the line about the network. */
 function frame() {
@@ -99,26 +104,13 @@ function frame() {
   draw(
     part("foot"),
     h("p", { class: "quiet" }, t("demoFoot")),
-    h("p", { class: "links" }, h("a", { href: "/" }, t("liveVideo")), h("a", { href: "/api/docs" }, t("docs")), h("a", { href: "#/counter", "aria-current": shown === "counter" && "page" }, t("counter"))),
+    h("p", { class: "links" }, hasVideo && h("a", { href: "/" }, t("liveVideo")), h("a", { href: "/api/docs" }, t("docs")), h("a", { href: "#/counter", "aria-current": shown === "counter" && "page" }, t("counter"))),
   );
   part("skip").textContent = t("skip");
   const away = part("offline");
   away.textContent = t("fail_offline");
   away.hidden = navigator.onLine;
 }
-
-async function come() {
-  try {
-    await enter("customer");
-    say(t("entered"));
-  } catch (error) {
-    const { title, detail } = inWords(error);
-    const away = part("offline");
-    away.textContent = `${title} ${detail}`;
-    away.hidden = false;
-  }
-}
-
 
 const system = matchMedia("(prefers-color-scheme: dark)");
 
@@ -151,3 +143,5 @@ part("skip").addEventListener("click", (event) => {
 
 await speak(preferred(), false);
 await go(false);
+hasVideo = await fetch("/", { method: "HEAD", redirect: "manual" }).then(({ ok }) => ok, () => false);
+frame();

@@ -1,6 +1,6 @@
 // The basket, kept until the tab is closed, and the order that is made of it, once.
 
-import { Failure, pause, write } from "./api.js";
+import { Failure, newKey, pause, write } from "./api.js";
 import { kept } from "./dom.js";
 
 /** @import { BasketLine, Goods, Order, OrderBody } from "./types" */
@@ -41,9 +41,9 @@ export const inBasket = ({ shop, sku }) => held.find((line) => line.shop === sho
 export function put(goods, prescription) {
   if (inBasket(goods) !== undefined) return true;
   if (held.length >= MAX_LINES) return false;
-  const { shop, sku, name, text, category, price, rx } = goods;
+  const { shop, sku, name, category, tint, price, rx } = goods;
   const bound = prescription === undefined ? {} : { prescription: prescription.id };
-  const line = { shop, sku, name, text, category, price, rx, quantity: 1, most: Math.min(goods.available, prescription?.remaining ?? MAX_QUANTITY, MAX_QUANTITY) };
+  const line = { shop, sku, name, category, tint, price, rx, quantity: 1, most: Math.min(goods.available, prescription?.remaining ?? MAX_QUANTITY, MAX_QUANTITY) };
   change([...held, { ...line, ...bound }]);
   return true;
 }
@@ -101,7 +101,7 @@ export function place(body, waiting) {
  * @param {(wait: number) => void} waiting
  */
 async function send(body, waiting) {
-  const under = isPlacing() ? placing.read() : { key: crypto.randomUUID(), body };
+  const under = isPlacing() ? placing.read() : { key: newKey(), body };
   placing.write(under);
   for (;;) {
     try {

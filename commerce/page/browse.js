@@ -27,7 +27,7 @@ const searched = {};
  * @param {Shop} shop
  */
 export function browse(scope, shop) {
-  /** @type {{ items: Goods[], next: string | null, failure: unknown, busy: boolean, chips: { name: string, sku: string }[], notes: Map<string, any>, places: Map<string, any> }} */
+  /** @type {{ items: Goods[], next: string | null, failure: unknown, busy: boolean, chips: { name: string, sku: string }[], notes: Map<string, (() => Node) | undefined>, places: Map<string, () => Node> }} */
   const state = { items: [], next: null, failure: undefined, busy: true, chips: [], notes: new Map(), places: new Map() };
   let asked = new AbortController();
   let typing = 0;
@@ -68,7 +68,7 @@ export function browse(scope, shop) {
     load(false);
   }
 
-  /** @param {Goods} goods @param {any} [note] */
+  /** @param {Goods} goods @param {() => Node} [note] made anew each time the page is drawn */
   function note(goods, note) {
     state.notes.set(goods.sku, note);
     show();
@@ -78,22 +78,22 @@ export function browse(scope, shop) {
   async function add(goods) {
     if (!goods.rx) {
       if (put(goods)) say(t("added", { name: goods.name }));
-      else note(goods, h("p", { class: "note bad" }, t("basketFull")));
+      else note(goods, () => h("p", { class: "note bad" }, t("basketFull")));
       return;
     }
-    if (customer() === undefined) return note(goods, h("div", { class: "note" }, h("p", null, t("rxEnter")), entrance()));
+    if (customer() === undefined) return note(goods, () => h("div", { class: "note" }, h("p", null, t("rxEnter")), entrance()));
     try {
       const found = await prescriptionFor(goods, scope.signal);
       if (found !== undefined) return take(goods, found);
       const wish = () => prescribe(goods.sku, 2, scope.signal).then((written) => take(goods, written), refuse(goods));
-      note(goods, h("div", { class: "note" }, h("p", null, t("rxNone")), h("button", { type: "button", class: "main", onclick: wish }, t("rxAsk"))));
+      note(goods, () => h("div", { class: "note" }, h("p", null, t("rxNone")), h("button", { type: "button", class: "main", onclick: wish }, t("rxAsk"))));
     } catch (error) {
       refuse(goods)(error);
     }
   }
 
   /** @param {Goods} goods */
-  const refuse = (goods) => (/** @type {unknown} */ error) => scope.signal.aborted || note(goods, trouble(error, undefined));
+  const refuse = (goods) => (/** @type {unknown} */ error) => scope.signal.aborted || note(goods, () => trouble(error, undefined));
 
   /** @param {Goods} goods @param {{ id: string, remaining: number }} found */
   function take(goods, found) {
@@ -105,13 +105,13 @@ export function browse(scope, shop) {
   /** @param {Goods} goods */
   async function places(goods) {
     if (state.places.delete(goods.sku)) return show();
-    state.places.set(goods.sku, loading(t("loading")));
+    state.places.set(goods.sku, () => loading(t("loading")));
     show();
     try {
       const answer = await read(`/pharmacy/availability?vnr=${goods.sku}`, { signal: scope.signal });
-      state.places.set(goods.sku, placeList(answer));
+      state.places.set(goods.sku, () => placeList(answer));
     } catch (error) {
-      state.places.set(goods.sku, trouble(error, undefined));
+      state.places.set(goods.sku, () => trouble(error, undefined));
     }
     show();
   }
@@ -148,14 +148,14 @@ export function browse(scope, shop) {
       stock(goods),
       shop === "pharmacy" &&
         h("button", { type: "button", class: "small", "aria-expanded": String(state.places.has(sku)), onclick: () => places(goods) }, t("whereInStock")),
-      state.places.get(sku)?.cloneNode(true),
-      state.notes.get(sku),
+      state.places.get(sku)?.(),
+      state.notes.get(sku)?.(),
     );
   }
 
   function show() {
     scope.title(shopWord(shop));
-    const count = state.busy ? t("loading") : t("found", { count: state.items.length });
+    const count = state.busy ? t("loading") : t("found", { count: `${state.items.length}${state.next === null ? "" : "+"}` });
     draw(
       scope.place,
       h("h1", { class: "unseen", tabindex: "-1" }, shopWord(shop)),

@@ -2,7 +2,7 @@
 
 import { ask, read, write } from "./api.js";
 import { draw, h, say } from "./dom.js";
-import { badge, inWords, loading, trouble } from "./parts.js";
+import { badge, inWords, loading, picture, trouble } from "./parts.js";
 import { t } from "./words.js";
 
 /** @import { Role, Scope } from "./types" */
@@ -185,7 +185,7 @@ export function counter(scope) {
             h("div", { class: "heading" }, h("h2", { id: "shipment-title" }, t("warehouse")), h("button", { type: "button", class: "small", onclick: plan }, t("planRoutes"))),
             ...rows(state.shipments, t("noShipments"), shipment),
           ),
-          bins !== undefined && h("section", { class: "panel" }, h("h2", null, t("bins")), h("img", { class: "map", src: bins, alt: t("bins") })),
+          bins !== undefined && h("section", { class: "panel" }, h("h2", null, t("bins")), picture(bins, t("bins"))),
         ),
       ),
     );

@@ -16,6 +16,8 @@ import { has, t } from "./words.js";
 const STEPS = ["placed", "held", "paid", "confirmed", "collecting", "shipping", "delivered"];
 /** States from which nothing changes any more. */
 const ENDS = ["delivered", "cancelled"];
+/** States of a seller's part that can no longer be taken back. */
+const SENT = ["dispatched", "received", "shipping", "delivered", "lost", "returned"];
 /** Events that come together are one look at the order, in ms. */
 const TOGETHER = 150;
 
@@ -92,6 +94,7 @@ export function order(scope) {
           history(order.history, ended() ? "" : state.link),
           !ended() &&
             order.state !== "cancelling" &&
+            !order.sub_orders.some(({ state }) => SENT.includes(state)) &&
             h("div", null, h("button", { type: "button", id: "cancel", onclick: cancel }, t("cancelOrder")), state.cancelling !== undefined && trouble(state.cancelling, undefined)),
         ),
       ),

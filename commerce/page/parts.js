@@ -1,7 +1,7 @@
 // Pieces that several views are made of.
 
 import { Failure } from "./api.js";
-import { draw, h, say } from "./dom.js";
+import { h, part, say } from "./dom.js";
 import { icon, hue, sign } from "./icons.js";
 import { enter } from "./session.js";
 import { has, language, t } from "./words.js";
@@ -49,8 +49,15 @@ export function badge(state) {
 /** @param {string} name of a shop */
 export const shopWord = (name) => (has(`shop_${name}`) ? t(/** @type {Word} */ (`shop_${name}`)) : name);
 
-/** @param {{ shop: string, category: string }} goods */
-export const emblem = (goods) => h("span", { class: "emblem", hue: hue(goods.category || goods.shop), "aria-hidden": "true" }, sign(goods));
+/** Colours of goods that have a name: a hue, or a look of their own. @type {Record<string, number | string>} */
+const TINTS = { red: 4, orange: 24, "oak colour": 34, brown: 28, yellow: 48, green: 142, blue: 214, black: "black", grey: "grey", white: "white" };
+
+/** @param {{ shop: string, category: string, tint?: string | undefined }} goods */
+export function emblem(goods) {
+  const tint = TINTS[goods.tint ?? ""];
+  const look = typeof tint === "string" ? { class: `emblem ${tint}` } : { class: "emblem", hue: tint ?? hue(goods.category || goods.shop) };
+  return h("span", { ...look, "aria-hidden": "true" }, sign(goods));
+}
 
 /**
  * Fewer and more of something.
@@ -127,16 +134,20 @@ function retry(wait, again) {
 }
 
 /** A button that lets a demo customer in. */
-export function entrance() {
-  const place = h("div", { class: "entrance" });
-  const show = (/** @type {unknown} */ error) =>
-    draw(
-      place,
-      h("button", { type: "button", class: "main", onclick: () => enter("customer").then(() => say(t("entered")), show) }, icon("person"), t("enter")),
-      error !== undefined && trouble(error, undefined),
-    );
-  show(undefined);
-  return place;
+export const entrance = () => h("button", { type: "button", class: "main entrance", onclick: come }, icon("person"), t("enter"));
+
+/** Lets a demo customer in. What goes wrong is told at the top of the page. */
+export async function come() {
+  const place = part("offline");
+  try {
+    await enter("customer");
+    place.hidden = true;
+    say(t("entered"));
+  } catch (error) {
+    const { title, detail } = inWords(error);
+    place.textContent = `${title} ${detail}`;
+    place.hidden = false;
+  }
 }
 
 /** @param {Vat[]} rates */
@@ -150,6 +161,14 @@ export function vatRows(rates) {
  * @param {string} [kind]
  */
 export const row = (name, value, kind) => h("div", { class: `sum ${kind ?? ""}` }, h("dt", null, name), h("dd", null, ...[value].flat()));
+
+/**
+ * A wide picture that a narrow screen shows in pieces. Lazy, so that only what is on the page is loaded.
+ * @param {string} address
+ * @param {string} about
+ */
+export const picture = (address, about) =>
+  h("div", { class: "around", role: "group", tabindex: "0", "aria-label": about }, h("img", { class: "map", loading: "lazy", src: address, alt: about }));
 
 /** Whether the page is in its dark colours. */
 export const isDark = () => (document.documentElement.dataset["theme"] ?? (matchMedia("(prefers-color-scheme: dark)").matches ? "dark" : "light")) === "dark";

@@ -1,7 +1,7 @@
 // Who is at the page: demo tokens, kept until the tab is closed.
 
 import { kept } from "./dom.js";
-import { API, Failure } from "./api.js";
+import { API, Failure, newKey } from "./api.js";
 
 /** @import { Role } from "./types" */
 /** @typedef {{ token: string, subject: string, until: number }} Pass */
@@ -92,7 +92,7 @@ export function leave() {
 async function fetchPass(role) {
   const known = role === "customer" ? (passes.customer?.subject ?? name.read()) : null;
   const body = JSON.stringify(known === null ? { role } : { role, subject: known });
-  const headers = { "content-type": "application/json", "idempotency-key": crypto.randomUUID() };
+  const headers = { "content-type": "application/json", "idempotency-key": newKey() };
   const response = await fetch(`${API}/demo/token`, { method: "POST", headers, body }).catch(() => {
     throw new Failure({ type: "offline" });
   });

@@ -4,7 +4,7 @@ import { Failure, ask, read } from "./api.js";
 import { draw, h, say } from "./dom.js";
 import { follow } from "./live.js";
 import { linkMark, steps } from "./order.js";
-import { badge, isDark, loading, moment, stateWord, trouble } from "./parts.js";
+import { badge, isDark, loading, moment, picture, stateWord, trouble } from "./parts.js";
 import { t } from "./words.js";
 
 /** @import { Scope, Tracking } from "./types" */
@@ -86,7 +86,7 @@ export function track(scope) {
         "section",
         { class: "panel", "aria-labelledby": "map-title" },
         h("h2", { id: "map-title" }, t("routesToday")),
-        state.map !== undefined ? h("img", { class: "map", src: state.map, alt: t("routesAlt") }) : h("p", { class: "quiet" }, state.noMap ? t("noRoutes") : t("loading")),
+        state.map !== undefined ? picture(state.map, t("routesAlt")) : h("p", { class: "quiet" }, state.noMap ? t("noRoutes") : t("loading")),
       ),
     );
   }

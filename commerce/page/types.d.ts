@@ -25,6 +25,8 @@ export interface Goods {
   /** One line below the name. */
   text: string;
   category: string;
+  /** Name of its colour. */
+  tint: string | undefined;
   price: Money | undefined;
   /** What the shop itself asks for during a promotion. */
   own: Money | undefined;
@@ -44,8 +46,8 @@ export interface BasketLine {
   shop: Shop;
   sku: string;
   name: string;
-  text: string;
   category: string;
+  tint: string | undefined;
   price: Money | undefined;
   quantity: number;
   most: number;

@@ -174,7 +174,7 @@ impl Commerce {
     pub async fn run(self, shutdown: Shutdown) {
         let Self { router, databases, metrics, jobs, listeners, http, mut tasks, peers } = self;
         tasks.spawn("jobs", jobs.run(shutdown.clone()));
-        let router = router.merge(routes::admin_routes(databases, metrics));
+        let router = router.merge(routes::admin_routes(databases, metrics)).merge(page::root());
         let serve = async {
             if listeners.is_empty() {
                 shutdown.begun().await;

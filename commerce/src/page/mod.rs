@@ -27,5 +27,10 @@ pub(crate) fn routes() -> Router {
     })
 }
 
+/// The way to the page from the root, for a process that shows nothing else there.
+pub(crate) fn root() -> Router {
+    Router::new().route("/", get(async || Redirect::temporary(ROOT)))
+}
+
 #[cfg(test)]
 mod tests;

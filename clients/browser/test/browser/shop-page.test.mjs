@@ -108,7 +108,7 @@ visit("a medicine on prescription: none, asked for, and in the basket", async (p
   await page.goto(shops.address);
   await page.click('.tabs a[href="#/pharmacy"]');
   await page.click('[data-sku="900001"] .add');
-  await page.click('[data-sku="900001"] .entrance button');
+  await page.click('[data-sku="900001"] .entrance');
   await page.waitForSelector("#leave");
   await page.click('[data-sku="900001"] .add');
   await page.waitForFunction(() => /You have no prescription/.test(document.querySelector('[data-sku="900001"]').textContent));

@@ -128,7 +128,7 @@ shopping("medicines: availability by pharmacy, and none on prescription without 
   await page.click(`[data-sku="${remedy}"] .small`);
   await page.waitForSelector(`[data-sku="${remedy}"] .places li`);
   await page.click(`[data-sku="${remedy}"] .add`);
-  await page.click(`[data-sku="${remedy}"] .entrance button`);
+  await page.click(`[data-sku="${remedy}"] .entrance`);
   await page.waitForSelector("#leave");
   await page.click(`[data-sku="${remedy}"] .add`);
   await page.waitForFunction((sku) => /You have no prescription/.test(document.querySelector(`[data-sku="${sku}"]`).textContent), remedy);

@@ -77,11 +77,11 @@ export class Servers {
   async commerce(more = {}) {
     const state = mkdtempSync(join(this.state, "shops-"));
     const before = this.environment;
-    this.environment = { ...before, ...QUICK_SHOPS, EFIR_LISTEN: "127.0.0.1:0", XDG_STATE_HOME: state, ...more };
-    const child = this.start("efir-commerce", ["--demo"]);
+    this.environment = { ...before, ...QUICK_SHOPS, XDG_STATE_HOME: state, ...more };
+    const child = this.start("efir-commerce", ["--demo", "--json", "--listen", "127.0.0.1:0"]);
     this.environment = before;
-    const port = await awaited(child, () => child.log.match(/http:\/\/127\.0\.0\.1:(\d+)\//)?.[1]);
-    return { child, page: `http://localhost:${port}/shop/` };
+    const bound = JSON.parse(await awaited(child, () => child.out.match(/^{.*}$/m)?.[0]));
+    return { child, page: `http://127.0.0.1:${port(bound.http[0])}/shop/` };
   }
 
   /** An origin of its own; `args` may begin with a source. */
