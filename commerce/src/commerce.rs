@@ -19,6 +19,7 @@ use crate::courier::Courier;
 use crate::event;
 use crate::fault::Faults;
 use crate::furniture;
+use crate::grocery::Grocery;
 use crate::http::Streams;
 use crate::job::{Jobs, JobsError};
 use crate::page;
@@ -259,6 +260,11 @@ async fn open_actors(
         let carrier = Carrier::open(context, &settings.carrier).await?;
         assembly.mount(Actor::Carrier, carrier.routes());
         carrier.spawn(&mut assembly.tasks);
+    }
+    if here(Actor::Grocery) {
+        let grocery = Grocery::open(context, &settings.shop).await?;
+        assembly.mount(Actor::Grocery, grocery.routes());
+        grocery.spawn(&mut assembly.tasks);
     }
     if here(Actor::Warehouse) {
         let warehouse = warehouse::open(context, &settings.warehouse).await?;

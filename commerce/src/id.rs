@@ -21,7 +21,7 @@ pub fn new_uuid() -> String {
 macro_rules! id {
     ($(#[$doc:meta])* $name:ident, $what:literal) => {
         $(#[$doc])*
-        #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, ToSchema)]
+        #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, utoipa::ToSchema)]
         #[serde(transparent)]
         #[schema(value_type = String)]
         pub struct $name(String);
@@ -31,15 +31,17 @@ macro_rules! id {
             #[must_use]
             #[expect(clippy::new_without_default, reason = "each one differs")]
             pub fn new() -> Self {
-                Self(new_uuid())
+                Self($crate::id::new_uuid())
             }
 
             /// Reads one that came from outside.
             ///
             /// # Errors
             /// The text is no UUID.
-            pub fn parse(text: &str) -> Result<Self, IdError> {
-                Uuid::try_parse(text).map(|id| Self(id.to_string())).map_err(|_| IdError($what))
+            pub fn parse(text: &str) -> Result<Self, $crate::id::IdError> {
+                uuid::Uuid::try_parse(text)
+                    .map(|id| Self(id.to_string()))
+                    .map_err(|_| $crate::id::IdError($what))
             }
 
             /// The text.
@@ -49,15 +51,15 @@ macro_rules! id {
             }
         }
 
-        impl fmt::Display for $name {
-            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        impl std::fmt::Display for $name {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
                 f.write_str(&self.0)
             }
         }
 
-        impl<'de> Deserialize<'de> for $name {
-            fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-                let text = <std::borrow::Cow<'_, str>>::deserialize(deserializer)?;
+        impl<'de> serde::Deserialize<'de> for $name {
+            fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                let text = <std::borrow::Cow<'_, str> as serde::Deserialize>::deserialize(deserializer)?;
                 Self::parse(&text).map_err(serde::de::Error::custom)
             }
         }

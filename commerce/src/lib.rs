@@ -16,6 +16,7 @@ mod courier;
 mod event;
 mod fault;
 mod furniture;
+mod grocery;
 mod http;
 mod id;
 mod job;

@@ -178,6 +178,12 @@ impl CommerceSettings {
         if *rate > 0 && *burst == 0 {
             return zero("limit.burst");
         }
+        if self.shop.order_ttl_s == 0 {
+            return zero("shop.order_ttl_s");
+        }
+        if self.shop.waiting == 0 {
+            return zero("shop.waiting");
+        }
         if self.auth.longest_s == 0 {
             return zero("auth.longest_s");
         }

@@ -112,7 +112,6 @@ impl<R: Rules> Shop<R> {
     /// See [`Rejection`].
     pub(crate) async fn place(&self, once: Option<&Once>, order: NewOrder) -> Result<Order, Rejection> {
         let inner = &*self.inner;
-        inner.faults.delay("shop.slow").await;
         let now = self.now();
         if let Some(refusal) = order.lines.iter().find_map(|line| inner.sold_out.refusal(&line.sku, now)) {
             return Err(refusal.into());
@@ -130,10 +129,10 @@ impl<R: Rules> Shop<R> {
 
     /// Remembers what nobody can have.
     fn remember(&self, rejection: &Rejection) {
-        let sku = match rejection {
-            Rejection::OutOfStock { sku, available: 0, .. }
-            | Rejection::Promotion { sku, left: 0, exhausted: true, .. } => sku,
-            _ => return,
+        let (Rejection::OutOfStock { sku, available: 0, .. }
+        | Rejection::Promotion { sku, left: 0, exhausted: true, .. }) = rejection
+        else {
+            return;
         };
         let problem = Problem { errors: Vec::new(), ..rejection.clone().into() };
         self.inner.sold_out.insert(sku, problem, self.now());
@@ -151,7 +150,6 @@ impl<R: Rules> Shop<R> {
         step: Step,
         note: Note,
     ) -> Result<Order, Rejection> {
-        self.inner.faults.delay("shop.slow").await;
         self.inner.faults.step("shop.before_step");
         let desk = self.inner.desk.clone();
         let order = self

@@ -166,7 +166,8 @@ mod tests {
     use crate::language::{Language, Localized};
     use crate::money::Money;
     use crate::shop::model::{NewLine, NewOrder, OrderState};
-    use crate::shop::{ListPrices, Product, Rejection};
+    use crate::shop::rules::tests::ListPrices;
+    use crate::shop::{Product, Rejection};
 
     fn product(sku: &Sku) -> Product {
         Product {

@@ -22,19 +22,19 @@ mod rules;
 mod schema;
 mod settings;
 mod step;
+#[cfg(test)]
+mod tests;
 
 pub(crate) use book::{Profile, Shop};
-pub(crate) use cache::version_of;
-pub(crate) use catalogue::{Available, Filter, fill, is_empty, prices, product, products, restock, touch};
-pub(crate) use model::{LinePrice, NewLine, NewOrder, Order, OrderLine, OrderState, Step, VatLine};
-pub(crate) use place::{Desk, place};
+pub(crate) use catalogue::{fill, is_empty, prices, product_in, touch};
+#[cfg(test)]
+pub(crate) use model::NewLine;
+pub(crate) use model::{LinePrice, NewOrder, Order, OrderState, Step};
 pub(crate) use product::{NewProduct, Offer, Offers, Product, ProductView, Terms};
-pub(crate) use read::{Audit, Whose, order, orders, orders_in};
+pub(crate) use read::{Whose, orders_in};
 pub(crate) use rejection::Rejection;
-pub(crate) use routes::{
-    LineBody, OrderBody, catalogue_routes, customer_step_routes, order_answer, order_routes, routes, step_routes,
-};
-pub(crate) use rules::{ListPrices, Round, Rules, Shown};
+pub(crate) use routes::{OrderBody, catalogue_routes, customer_step_routes, order_answer, routes};
+pub(crate) use rules::{Round, Rules, Shown};
 pub(crate) use schema::MIGRATIONS;
 pub use settings::ShopSettings;
-pub(crate) use step::{Note, advance, step, sweep};
+pub(crate) use step::{Note, step};

@@ -1,4 +1,5 @@
 //! The HTTP face that all shops share. Generic over the shop's rules; each shop nests it under its own path.
+#![expect(unused_qualifications, reason = "the macro that describes parameters writes their types with paths")]
 
 use axum::extract::{Path, Query, State};
 use axum::http::{HeaderMap, StatusCode};

@@ -79,26 +79,31 @@ impl Shown {
     }
 }
 
-/// List prices and nothing else.
-#[derive(Debug, Clone, Copy, Default)]
-pub(crate) struct ListPrices;
+#[cfg(test)]
+pub(super) mod tests {
+    use super::{LinePrice, NewOrder, OrderId, Product, Rejection, Round, Rules, StoreError, Tx};
 
-impl Rules for ListPrices {
-    type Round = Self;
+    /// List prices and nothing else.
+    #[derive(Debug, Clone, Copy, Default)]
+    pub(crate) struct ListPrices;
 
-    async fn load(&self, _: &mut Tx, _: &[NewOrder]) -> Result<Self, StoreError> {
-        Ok(Self)
+    impl Rules for ListPrices {
+        type Round = Self;
+
+        async fn load(&self, _: &mut Tx, _: &[NewOrder]) -> Result<Self, StoreError> {
+            Ok(Self)
+        }
     }
-}
 
-impl Round for ListPrices {
-    fn price(&mut self, _: &NewOrder, _: usize, product: &Product) -> Result<LinePrice, Rejection> {
-        Ok(LinePrice::list(product.price))
-    }
+    impl Round for ListPrices {
+        fn price(&mut self, _: &NewOrder, _: usize, product: &Product) -> Result<LinePrice, Rejection> {
+            Ok(LinePrice::list(product.price))
+        }
 
-    fn settle(&mut self, _: &OrderId, _: bool) {}
+        fn settle(&mut self, _: &OrderId, _: bool) {}
 
-    async fn save(self, _: &mut Tx) -> Result<(), StoreError> {
-        Ok(())
+        async fn save(self, _: &mut Tx) -> Result<(), StoreError> {
+            Ok(())
+        }
     }
 }
