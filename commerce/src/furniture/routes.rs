@@ -1,5 +1,6 @@
 //! What the furniture shop has beside the routes of every shop: exports, discounts, withdrawing.
 
+use axum::extract::rejection::QueryRejection;
 use axum::extract::{Path, Query, State};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
@@ -45,7 +46,7 @@ struct Items<T> {
 #[serde(deny_unknown_fields)]
 struct ExportQuery {
     /// `ndjson`, `csv` or `arrow`.
-    #[param(value_type = Format)]
+    #[param(example = "ndjson")]
     format: String,
     /// Only what changed after this change, withdrawn products included.
     #[param(minimum = 0)]
@@ -126,7 +127,7 @@ fn export_id(text: &str) -> Result<ExportId, Problem> {
 async fn export_now(
     State(furniture): State<Furniture>,
     caller: Caller,
-    query: Result<Query<ExportQuery>, axum::extract::rejection::QueryRejection>,
+    query: Result<Query<ExportQuery>, QueryRejection>,
 ) -> Result<Response, Problem> {
     caller.require(Scope::ExportRead)?;
     let Query(query) = query.map_err(|error| Problem::malformed(error.body_text()))?;

@@ -1,7 +1,6 @@
 //! The furniture shop through its routes.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -17,20 +16,24 @@ use tempfile::TempDir;
 use tower::ServiceExt;
 
 use super::export::Format;
-use super::{Furniture, export, open, seed};
-use crate::auth::{Grant, Role};
-use crate::commerce::{Assembly, context};
-use crate::context::{Actor, Context};
+use super::{Furniture, FurnitureSettings, export, open, seed};
+use crate::auth::{AuthSettings, Authority, Grant, Role};
+use crate::clock::Clock;
+use crate::context::{Actor, Context, Databases};
+use crate::fault::Faults;
+use crate::http::Streams;
 use crate::id::{Sku, new_uuid};
+use crate::job::Jobs;
+use crate::peer::Peers;
 use crate::settings::CommerceSettings;
-use crate::store::args;
+use crate::stack::Edge;
+use crate::store::{Storage, args, test_storage};
 use crate::webhook::{self, WebhookSettings};
 
 struct Fixture {
     context: Context,
     furniture: Furniture,
     router: Router,
-    _assembly: Assembly,
 }
 
 /// The answer to a request.
@@ -46,16 +49,37 @@ impl Answer {
     }
 }
 
-async fn fixture(folder: &Path) -> Fixture {
-    let mut settings = CommerceSettings { actors: vec![Actor::Furniture], demo: true, ..CommerceSettings::default() };
-    settings.storage.folder = Some(folder.to_owned());
-    settings.furniture.webhook = WebhookSettings { allow_private: true };
-    let context = context(&settings, None, Shutdown::new(Duration::from_secs(5))).await.unwrap();
-    let mut assembly = Assembly::new(&settings, &context);
-    let furniture = open(&context, &settings.furniture).await.unwrap();
-    assembly.mount(Actor::Furniture, furniture.routes());
-    let router = assembly.router();
-    Fixture { context, furniture, router, _assembly: assembly }
+async fn fixture(folder: &TempDir) -> Fixture {
+    fixture_at(&test_storage(folder), folder).await
+}
+
+async fn fixture_at(storage: &Storage, folder: &TempDir) -> Fixture {
+    let clock = Clock::system();
+    let authority = Authority::open(&AuthSettings::default(), folder.path(), clock.clone()).unwrap();
+    let context = Context {
+        clock,
+        peers: Peers::new(&authority),
+        authority,
+        faults: Faults::default(),
+        jobs: Jobs::open(storage).await.unwrap(),
+        storage: storage.clone(),
+        demo: true,
+        seed: true,
+        #[cfg(feature = "nats")]
+        bus: None,
+        shutdown: Shutdown::new(Duration::from_secs(5)),
+        databases: Databases::default(),
+    };
+    let settings = FurnitureSettings {
+        webhook: WebhookSettings { allow_private: true },
+        export_folder: Some(folder.path().join("furniture-exports")),
+        ..FurnitureSettings::default()
+    };
+    let furniture = open(&context, &settings).await.unwrap();
+    let streams = Streams::new(8, context.shutdown.clone());
+    let edge = Edge::new(context.authority.clone(), context.faults.clone(), streams, CommerceSettings::default().limit);
+    let (router, _) = edge.wrap("/api/v1/furniture", Some(Actor::Furniture), furniture.routes());
+    Fixture { context, furniture, router }
 }
 
 impl Fixture {
@@ -172,7 +196,7 @@ fn of_arrow(body: &[u8]) -> BTreeMap<String, (i64, i64)> {
 #[tokio::test]
 async fn an_export_is_the_table_in_every_format() {
     let folder = TempDir::new().unwrap();
-    let fixture = fixture(folder.path()).await;
+    let fixture = fixture(&folder).await;
     seed::bulk(fixture.furniture.db(), 5000).await.unwrap();
     let table = fixture.table().await;
     assert_eq!(table.len(), 5209);
@@ -194,7 +218,7 @@ async fn an_export_is_the_table_in_every_format() {
 #[tokio::test]
 async fn rows_of_an_export_never_mix_two_states() {
     let folder = TempDir::new().unwrap();
-    let fixture = fixture(folder.path()).await;
+    let fixture = fixture(&folder).await;
     seed::bulk(fixture.furniture.db(), 3000).await.unwrap();
     let table = fixture.table().await;
     let mut begun = export::open(fixture.furniture.db(), Format::Ndjson, None).await.unwrap();
@@ -212,7 +236,7 @@ async fn rows_of_an_export_never_mix_two_states() {
 #[tokio::test]
 async fn changes_since_tell_of_withdrawn_products() {
     let folder = TempDir::new().unwrap();
-    let fixture = fixture(folder.path()).await;
+    let fixture = fixture(&folder).await;
     let before = fixture.get("/export?format=ndjson").await;
     let snapshot = before.headers["efir-snapshot"].to_str().unwrap().to_owned();
     let none = fixture.get(&format!("/export?format=ndjson&since={snapshot}")).await;
@@ -246,7 +270,7 @@ async fn changes_since_tell_of_withdrawn_products() {
 #[tokio::test]
 async fn a_download_resumes_to_the_same_digest() {
     let folder = TempDir::new().unwrap();
-    let fixture = fixture(folder.path()).await;
+    let fixture = fixture(&folder).await;
     let working = fixture.work();
     let queued = fixture.post("/exports", Role::Customer, &json!({ "format": "csv" })).await;
     assert_eq!(queued.status, StatusCode::ACCEPTED, "{:?}", queued.body);
@@ -293,8 +317,9 @@ async fn a_download_resumes_to_the_same_digest() {
 async fn a_crash_in_the_middle_of_an_export_is_made_good() {
     let folder = TempDir::new().unwrap();
     let exports = folder.path().join("furniture-exports");
+    let storage = test_storage(&folder);
     let id = {
-        let fixture = fixture(folder.path()).await;
+        let fixture = fixture_at(&storage, &folder).await;
         seed::bulk(fixture.furniture.db(), 20_000).await.unwrap();
         let queued = fixture.post("/exports", Role::Customer, &json!({ "format": "ndjson" })).await;
         let id = queued.json()["id"].as_str().unwrap().to_owned();
@@ -310,7 +335,7 @@ async fn a_crash_in_the_middle_of_an_export_is_made_good() {
         assert!(!exports.join(format!("{id}.ndjson")).exists());
         id
     };
-    let fixture = fixture(folder.path()).await;
+    let fixture = fixture_at(&storage, &folder).await;
     let working = fixture.work();
     let view = fixture.over(&id).await;
     assert_eq!((&view["state"], &view["rows_done"]), (&json!("ready"), &json!(20_209)));
@@ -325,7 +350,7 @@ async fn a_crash_in_the_middle_of_an_export_is_made_good() {
 async fn subscribers_hear_of_a_finished_export() {
     type Calls = Arc<Mutex<Vec<(HeaderMap, Bytes)>>>;
     let folder = TempDir::new().unwrap();
-    let fixture = fixture(folder.path()).await;
+    let fixture = fixture(&folder).await;
     let calls = Calls::default();
     let heard = Arc::clone(&calls);
     let app = Router::new().fallback(move |headers: HeaderMap, body: Bytes| {
@@ -365,7 +390,7 @@ async fn subscribers_hear_of_a_finished_export() {
 #[tokio::test]
 async fn odd_requests_are_refused_and_explained() {
     let folder = TempDir::new().unwrap();
-    let fixture = fixture(folder.path()).await;
+    let fixture = fixture(&folder).await;
     for (query, word) in [
         ("", "format"),
         ("?format=xml", "ndjson, csv, arrow"),
@@ -404,7 +429,7 @@ async fn odd_requests_are_refused_and_explained() {
 #[tokio::test]
 async fn no_more_exports_at_a_time_than_there_are_places() {
     let folder = TempDir::new().unwrap();
-    let fixture = fixture(folder.path()).await;
+    let fixture = fixture(&folder).await;
     let places: Vec<_> = (0..super::limit::STREAMED).map(|_| fixture.furniture.place().unwrap()).collect();
     let refused = fixture.get("/export?format=csv").await;
     assert_eq!(refused.status, StatusCode::SERVICE_UNAVAILABLE);
@@ -416,7 +441,7 @@ async fn no_more_exports_at_a_time_than_there_are_places() {
 #[tokio::test]
 async fn discounts_are_shown_charged_and_told() {
     let folder = TempDir::new().unwrap();
-    let fixture = fixture(folder.path()).await;
+    let fixture = fixture(&folder).await;
     let list = fixture.get("/products/STOOL-GREY").await.json();
     assert_eq!((&list["price"]["minor"], list.get("was")), (&json!(1990), None));
     let ends_at = fixture.context.clock.now().after(Duration::from_secs(3600));

@@ -157,7 +157,7 @@ impl Jobs {
             return Err(PushError::Full(kind.name));
         }
         let payload = serde_json::to_vec(payload)?;
-        let job = NewJob { queue: kind.name, key, payload, after, attempts: kind.attempts };
+        let job = NewJob { kind: kind.name, key, payload, after, attempts: kind.attempts };
         self.inner.storage.push(job).await?;
         if let Some(known) = known {
             known.queued.fetch_add(1, Ordering::Relaxed);
@@ -214,7 +214,7 @@ impl Jobs {
                 Ok(counts) => {
                     let counts: HashMap<_, _> = counts.into_iter().collect();
                     for known in kinds {
-                        let queued = counts.get(known.kind.name).copied().unwrap_or(0);
+                        let queued = counts.get(&self.inner.storage.queue(known.kind.name)).copied().unwrap_or(0);
                         known.queued.store(queued, Ordering::Relaxed);
                         metrics::gauge!("commerce_jobs_queued", "kind" => known.kind.name).set(queued as f64);
                     }

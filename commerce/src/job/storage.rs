@@ -35,14 +35,14 @@ pub(crate) enum JobsError {
 pub(super) enum JobStorage {
     /// A file of this process alone.
     Sqlite(SqlitePool),
-    /// Tables shared by all processes.
+    /// Tables shared by all processes of the database, ours told from others' by what precedes the names of queues.
     #[cfg(feature = "postgres")]
-    Postgres(sqlx::PgPool),
+    Postgres(sqlx::PgPool, std::sync::Arc<str>),
 }
 
 /// A job to be queued.
 pub(super) struct NewJob<'a> {
-    pub(super) queue: &'a str,
+    pub(super) kind: &'a str,
     pub(super) key: &'a str,
     pub(super) payload: Vec<u8>,
     pub(super) after: Duration,
@@ -56,7 +56,7 @@ impl JobStorage {
                 Self::sqlite(&storage.path().unwrap_or_else(|| Path::new("")).join("jobs.sqlite")).await
             }
             #[cfg(feature = "postgres")]
-            Storage::Server(server) => Self::postgres(server.options.clone()).await,
+            Storage::Server(server) => Self::postgres(server.options.clone(), &server.prefix).await,
         }
     }
 
@@ -80,15 +80,25 @@ impl JobStorage {
 
     /// Connects to the shared database. Jobs of dead processes are freed when their signs of life stop.
     #[cfg(feature = "postgres")]
-    async fn postgres(options: sqlx::postgres::PgConnectOptions) -> Result<Self, JobsError> {
+    async fn postgres(options: sqlx::postgres::PgConnectOptions, prefix: &str) -> Result<Self, JobsError> {
         use sqlx::postgres::PgPoolOptions;
         let pool = PgPoolOptions::new().max_connections(limit::CONNECTIONS).connect_with(options).await?;
         apalis_postgres::PostgresStorage::setup(&pool).await?;
-        Ok(Self::Postgres(pool))
+        Ok(Self::Postgres(pool, prefix.into()))
+    }
+
+    /// The name of a kind's queue.
+    pub(super) fn queue(&self, kind: &str) -> String {
+        match self {
+            Self::Sqlite(_) => kind.to_owned(),
+            #[cfg(feature = "postgres")]
+            Self::Postgres(_, prefix) => format!("{prefix}{kind}"),
+        }
     }
 
     /// Queues a job unless its key is known.
     pub(super) async fn push(&self, job: NewJob<'_>) -> Result<(), JobsError> {
+        let queue = self.queue(job.kind);
         let task = apalis::prelude::TaskBuilder::new(job.payload)
             .run_after(job.after)
             .max_attempts(job.attempts)
@@ -97,12 +107,12 @@ impl JobStorage {
         match self {
             Self::Sqlite(pool) => {
                 let mut connection = pool.acquire().await?;
-                push_tasks(&mut *connection, job.queue, &[task]).await?;
+                push_tasks(&mut *connection, &queue, &[task]).await?;
             }
             #[cfg(feature = "postgres")]
-            Self::Postgres(pool) => {
+            Self::Postgres(pool, _) => {
                 let mut connection = pool.acquire().await?;
-                let pushed = apalis_postgres::queries::push_tasks(&mut *connection, job.queue, vec![task]).await;
+                let pushed = apalis_postgres::queries::push_tasks(&mut *connection, &queue, vec![task]).await;
                 match pushed {
                     Err(apalis_postgres::Error::Database(sqlx::Error::Database(error)))
                         if error.is_unique_violation() => {}
@@ -125,7 +135,7 @@ impl JobStorage {
                     .await?;
             }
             #[cfg(feature = "postgres")]
-            Self::Postgres(pool) => {
+            Self::Postgres(pool, _) => {
                 sqlx::query("UPDATE apalis.jobs SET run_at = now() + make_interval(secs => $1::float8) WHERE id = $2")
                     .bind(seconds as f64)
                     .bind(id)
@@ -141,7 +151,7 @@ impl JobStorage {
         Ok(match self {
             Self::Sqlite(pool) => sqlx::query_as(COUNT_SQLITE).fetch_all(pool).await?,
             #[cfg(feature = "postgres")]
-            Self::Postgres(pool) => sqlx::query_as(COUNT_POSTGRES).fetch_all(pool).await?,
+            Self::Postgres(pool, _) => sqlx::query_as(COUNT_POSTGRES).fetch_all(pool).await?,
         })
     }
 
@@ -153,7 +163,7 @@ impl JobStorage {
                 sqlx::query(PURGE_SQLITE).bind(done).bind(failed).execute(pool).await?.rows_affected()
             }
             #[cfg(feature = "postgres")]
-            Self::Postgres(pool) => {
+            Self::Postgres(pool, _) => {
                 let query = sqlx::query(PURGE_POSTGRES).bind(done as f64).bind(failed as f64);
                 let purged = query.execute(pool).await?.rows_affected();
                 sqlx::query(PURGE_WORKERS).execute(pool).await?;
@@ -167,7 +177,7 @@ impl JobStorage {
         match self {
             Self::Sqlite(pool) => pool.close().await,
             #[cfg(feature = "postgres")]
-            Self::Postgres(pool) => pool.close().await,
+            Self::Postgres(pool, _) => pool.close().await,
         }
     }
 }

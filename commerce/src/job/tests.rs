@@ -1,7 +1,6 @@
 //! The queue from the outside.
 
 use std::collections::HashMap;
-use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
@@ -10,14 +9,20 @@ use process::Shutdown;
 use tokio::sync::mpsc;
 
 use super::{Job, JobError, JobKind, Jobs};
-use crate::store::{Storage, StorageSettings};
+use crate::store::{Storage, test_storage};
 
 const QUICK: JobKind =
     JobKind::new("test.quick").at_once(3).tries(4, Duration::from_millis(10), Duration::from_millis(20));
 
-async fn open(folder: &Path) -> Jobs {
-    let settings = StorageSettings { folder: Some(folder.to_owned()), database_url: None };
-    Jobs::open(&Storage::open(&settings, folder).unwrap()).await.unwrap()
+/// Waiting and running jobs of the kind.
+async fn waiting(jobs: &Jobs) -> i64 {
+    let queue = jobs.inner.storage.queue(QUICK.name);
+    let counts = jobs.inner.storage.counts().await.unwrap();
+    counts.into_iter().find(|(name, _)| *name == queue).map_or(0, |(_, count)| count)
+}
+
+async fn open(storage: &Storage) -> Jobs {
+    Jobs::open(storage).await.unwrap()
 }
 
 /// Waits for the next message, for as long as a busy machine may need.
@@ -28,7 +33,8 @@ async fn next<T>(messages: &mut mpsc::Receiver<T>) -> T {
 #[tokio::test]
 async fn one_key_is_one_job() {
     let folder = tempfile::tempdir().unwrap();
-    let jobs = open(folder.path()).await;
+    let storage = test_storage(&folder);
+    let jobs = open(&storage).await;
     let (done, mut dones) = mpsc::channel(16);
     jobs.handle(QUICK, move |job: Job<String>| {
         let done = done.clone();
@@ -52,11 +58,15 @@ async fn one_key_is_one_job() {
     running.await.unwrap();
 }
 
+/// Number and lastness of every try, by payload.
+type Tries = Arc<Mutex<HashMap<String, Vec<(usize, bool)>>>>;
+
 #[tokio::test]
 async fn failures_wait_and_end() {
     let folder = tempfile::tempdir().unwrap();
-    let jobs = open(folder.path()).await;
-    let tries: Arc<Mutex<HashMap<String, Vec<(usize, bool)>>>> = Arc::default();
+    let storage = test_storage(&folder);
+    let jobs = open(&storage).await;
+    let tries: Tries = Arc::default();
     let (done, mut dones) = mpsc::channel(16);
     let seen = Arc::clone(&tries);
     jobs.handle(QUICK, move |job: Job<String>| {
@@ -88,7 +98,7 @@ async fn failures_wait_and_end() {
     assert_eq!(tries["never"], [(1, false)]);
     assert_eq!(tries["third"], [(1, false), (2, false), (3, false)]);
     assert_eq!(tries["always"], [(1, false), (2, false), (3, false), (4, true)]);
-    assert_eq!(jobs.inner.storage.counts().await.unwrap().iter().find(|(kind, _)| kind == QUICK.name), None);
+    assert_eq!(waiting(&jobs).await, 0);
     shutdown.begin();
     running.await.unwrap();
 }
@@ -96,7 +106,8 @@ async fn failures_wait_and_end() {
 #[tokio::test]
 async fn never_more_at_once_than_allowed() {
     let folder = tempfile::tempdir().unwrap();
-    let jobs = open(folder.path()).await;
+    let storage = test_storage(&folder);
+    let jobs = open(&storage).await;
     let (running_now, most) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
     let (done, mut dones) = mpsc::channel(64);
     let peak = Arc::clone(&most);
@@ -126,8 +137,9 @@ async fn never_more_at_once_than_allowed() {
 #[tokio::test]
 async fn a_job_cut_short_is_run_again() {
     let folder = tempfile::tempdir().unwrap();
+    let storage = test_storage(&folder);
     {
-        let jobs = open(folder.path()).await;
+        let jobs = open(&storage).await;
         let (started, mut starts) = mpsc::channel(1);
         jobs.handle(QUICK, move |_: Job<()>| {
             let started = started.clone();
@@ -142,7 +154,7 @@ async fn a_job_cut_short_is_run_again() {
         // As a crash: no goodbye to the database.
         running.abort();
     }
-    let jobs = open(folder.path()).await;
+    let jobs = open(&storage).await;
     let (done, mut dones) = mpsc::channel(1);
     jobs.handle(QUICK, move |job: Job<()>| {
         let done = done.clone();
@@ -161,7 +173,8 @@ async fn a_job_cut_short_is_run_again() {
 #[tokio::test]
 async fn shutdown_waits_for_what_is_under_way() {
     let folder = tempfile::tempdir().unwrap();
-    let jobs = open(folder.path()).await;
+    let storage = test_storage(&folder);
+    let jobs = open(&storage).await;
     let (step, mut steps) = mpsc::channel(4);
     jobs.handle(QUICK, move |_: Job<()>| {
         let step = step.clone();
@@ -182,23 +195,23 @@ async fn shutdown_waits_for_what_is_under_way() {
     assert_eq!(next(&mut steps).await, "ended");
     assert!(stopping.elapsed() < Duration::from_secs(8));
     // Done and told so before the end: a new process has nothing to do.
-    let again = open(folder.path()).await;
-    let counts = again.inner.storage.counts().await.unwrap();
-    assert!(!counts.iter().any(|(kind, _)| kind == QUICK.name), "{counts:?}");
+    let again = open(&storage).await;
+    assert_eq!(waiting(&again).await, 0);
 }
 
 #[tokio::test]
 async fn a_daily_job_is_queued_once() {
     let folder = tempfile::tempdir().unwrap();
+    let storage = test_storage(&folder);
     for _ in 0..2 {
-        let jobs = open(folder.path()).await;
+        let jobs = open(&storage).await;
         jobs.daily(QUICK, Duration::from_secs(3600), || async { Ok(()) });
         let shutdown = Shutdown::new(Duration::from_secs(5));
         shutdown.begin();
         jobs.run(shutdown).await;
     }
-    let jobs = open(folder.path()).await;
-    let counts: HashMap<_, _> = jobs.inner.storage.counts().await.unwrap().into_iter().collect();
-    assert_eq!(counts[QUICK.name], 1);
-    assert_eq!(jobs.inner.storage.purge().await.unwrap(), 0);
+    let jobs = open(&storage).await;
+    assert_eq!(waiting(&jobs).await, 1);
+    jobs.inner.storage.purge().await.unwrap();
+    assert_eq!(waiting(&jobs).await, 1);
 }

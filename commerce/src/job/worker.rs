@@ -65,7 +65,7 @@ impl Worker {
         match &self.storage {
             JobStorage::Sqlite(pool) => {
                 let settings = apalis_sqlite::Config::default()
-                    .queue(self.kind.name)
+                    .queue(self.storage.queue(self.kind.name))
                     .batch_size(self.kind.at_once)
                     .heartbeat_interval(limit::HEARTBEAT)
                     .missed_heartbeats(limit::MISSED);
@@ -74,9 +74,9 @@ impl Worker {
                 builder.layer(ConcurrencyLimitLayer::new(self.kind.at_once)).build(handler).run_until(stop).boxed()
             }
             #[cfg(feature = "postgres")]
-            JobStorage::Postgres(pool) => {
+            JobStorage::Postgres(pool, _) => {
                 let settings = apalis_postgres::Config::default()
-                    .queue(self.kind.name)
+                    .queue(self.storage.queue(self.kind.name))
                     .batch_size(self.kind.at_once)
                     .heartbeat_interval(limit::HEARTBEAT)
                     .missed_heartbeats(limit::MISSED);

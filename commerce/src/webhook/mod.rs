@@ -18,4 +18,4 @@ pub use self::guard::WebhookSettings;
 pub(crate) use self::model::MIGRATIONS;
 pub(crate) use self::routes::routes;
 pub(crate) use self::service::{Webhooks, delivery_kind};
-pub(crate) use self::sign::{Delivery, SignError, VerifyError, new_secret, sign, verify};
+pub(crate) use self::sign::{VerifyError, new_secret, sign, verify};
