@@ -1,4 +1,5 @@
 //! What the furniture shop has beside the routes of every shop: exports, discounts, withdrawing.
+#![expect(unused_qualifications, reason = "the macro that describes parameters writes their types with paths")]
 
 use axum::extract::rejection::QueryRejection;
 use axum::extract::{Path, Query, State};
