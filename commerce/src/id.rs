@@ -21,7 +21,7 @@ pub fn new_uuid() -> String {
 macro_rules! id {
     ($(#[$doc:meta])* $name:ident, $what:literal) => {
         $(#[$doc])*
-        #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, utoipa::ToSchema)]
+        #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, ToSchema)]
         #[serde(transparent)]
         #[schema(value_type = String)]
         pub struct $name(String);
@@ -31,17 +31,15 @@ macro_rules! id {
             #[must_use]
             #[expect(clippy::new_without_default, reason = "each one differs")]
             pub fn new() -> Self {
-                Self($crate::id::new_uuid())
+                Self(new_uuid())
             }
 
             /// Reads one that came from outside.
             ///
             /// # Errors
             /// The text is no UUID.
-            pub fn parse(text: &str) -> Result<Self, $crate::id::IdError> {
-                uuid::Uuid::try_parse(text)
-                    .map(|id| Self(id.to_string()))
-                    .map_err(|_| $crate::id::IdError($what))
+            pub fn parse(text: &str) -> Result<Self, IdError> {
+                Uuid::try_parse(text).map(|id| Self(id.to_string())).map_err(|_| IdError($what))
             }
 
             /// The text.
@@ -51,15 +49,15 @@ macro_rules! id {
             }
         }
 
-        impl std::fmt::Display for $name {
-            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                 f.write_str(&self.0)
             }
         }
 
-        impl<'de> serde::Deserialize<'de> for $name {
-            fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-                let text = <std::borrow::Cow<'_, str> as serde::Deserialize>::deserialize(deserializer)?;
+        impl<'de> Deserialize<'de> for $name {
+            fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                let text = <std::borrow::Cow<'_, str>>::deserialize(deserializer)?;
                 Self::parse(&text).map_err(serde::de::Error::custom)
             }
         }
@@ -87,6 +85,12 @@ id!(
     /// An export of a catalogue.
     ExportId,
     "export id"
+);
+
+id!(
+    /// A promotion.
+    PromotionId,
+    "promotion id"
 );
 
 /// A shop's own code of a thing it sells: 1 to 64 letters, digits, `-`, `_` or `.`.

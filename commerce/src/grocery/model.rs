@@ -6,15 +6,9 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use crate::clock::Timestamp;
-use crate::id::{Sku, id};
+use crate::id::{PromotionId, Sku};
 use crate::language::Localized;
 use crate::money::{Money, MoneyError};
-
-id!(
-    /// A promotion.
-    PromotionId,
-    "promotion id"
-);
 
 /// How far back the lowest prior price looks (Directive 98/6/EC, article 6a).
 pub(super) const PRIOR: Duration = Duration::from_secs(30 * 24 * 3600);
@@ -190,9 +184,9 @@ pub(super) fn lowest_prior(
 pub(super) mod tests {
     use proptest::prelude::*;
 
-    use super::{Beyond, Choice, Promotion, PromotionId, Reduction, choose, lowest_prior};
+    use super::{Beyond, Choice, Promotion, Reduction, choose, lowest_prior};
     use crate::clock::Timestamp;
-    use crate::id::Sku;
+    use crate::id::{PromotionId, Sku};
     use crate::language::Localized;
     use crate::money::Money;
 

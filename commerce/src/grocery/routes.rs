@@ -13,13 +13,13 @@ use utoipa_axum::routes;
 use crate::auth::{Caller, MaybeCaller, Scope};
 use crate::clock::Timestamp;
 use crate::http::{Command, IfMatch, Json, Listed, Page, tagged};
-use crate::id::Sku;
+use crate::id::{PromotionId, Sku};
 use crate::language::Localized;
 use crate::problem::Problem;
 use crate::shop::Rejection;
 
 use super::limit::{NAME, UNITS};
-use super::model::{Beyond, Promotion, PromotionId, Reduction};
+use super::model::{Beyond, Promotion, Reduction};
 use super::{Grocery, store};
 
 /// Promotions, without a prefix.

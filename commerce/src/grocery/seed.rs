@@ -5,12 +5,12 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use crate::clock::Timestamp;
-use crate::id::{Gtin, IdError, Sku, check_digit};
+use crate::id::{Gtin, IdError, PromotionId, Sku, check_digit};
 use crate::language::{Language, Localized};
 use crate::money::Money;
 use crate::shop::NewProduct;
 
-use super::model::{Beyond, Promotion, PromotionId, Reduction};
+use super::model::{Beyond, Promotion, Reduction};
 
 /// VAT on food, in basis points.
 const FOOD_VAT: i64 = 1350;

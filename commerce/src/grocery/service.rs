@@ -1,11 +1,12 @@
 //! What staff does with promotions, and the round that tells of those that began or ended.
 
 use crate::clock::Timestamp;
+use crate::id::PromotionId;
 use crate::shop::Rejection;
 use crate::store::{Once, StoreError};
 
 use super::limit::{PER_PRODUCT, TELL_EVERY, TELL_LEASE, TOLD};
-use super::model::{Promotion, PromotionId};
+use super::model::Promotion;
 use super::{Grocery, store};
 
 fn wrong(pointer: &str, detail: &'static str) -> Rejection {

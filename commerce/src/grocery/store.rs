@@ -1,12 +1,12 @@
 //! Promotions in the database.
 
 use crate::clock::Timestamp;
-use crate::id::Sku;
+use crate::id::{PromotionId, Sku};
 use crate::money::Money;
 use crate::shop;
 use crate::store::{Database, Migration, Row, StoreError, Tx, args};
 
-use super::model::{Beyond, Promotion, PromotionId, Reduction};
+use super::model::{Beyond, Promotion, Reduction};
 
 /// Promotions, beside the order book.
 pub(super) const MIGRATIONS: &[Migration] = &[Migration {
