@@ -225,7 +225,8 @@ pub(crate) async fn order_of_parcel(tx: &mut Tx, number: &str) -> Result<Option<
 
 /// Gives up all claims of a process that is no more. Where several processes share the database, claims run out instead.
 pub(crate) async fn forget_claims(db: &Database) -> Result<(), StoreError> {
-    let sql = "UPDATE saga SET claimed_until = 0 WHERE claimed_until > 0 AND {sqlite: 1 = 1}{postgres: 1 = 0}";
+    let sql = "
+        UPDATE saga SET claimed_until = 0, claimed_by = '' WHERE claimed_until > 0 AND {sqlite: 1 = 1}{postgres: 1 = 0}";
     db.write(None, move |tx| Box::pin(async move { tx.run(sql, args![]).await.map(drop) })).await
 }
 
@@ -286,7 +287,7 @@ pub(crate) async fn rest(
     db.write(None, move |tx| {
         Box::pin(async move {
             let put = "
-                UPDATE saga SET due = $4, claimed_until = 0 WHERE id = $1 AND claimed_by = $2 AND version = $3";
+                UPDATE saga SET due = $4, claimed_until = 0, claimed_by = '' WHERE id = $1 AND claimed_by = $2 AND version = $3";
             Ok(tx.run(put, args![id.as_str(), process.as_str(), version, wake]).await? > 0)
         })
     })
@@ -298,7 +299,7 @@ pub(crate) async fn yield_claim(db: &Database, process: &str, id: &str) -> Resul
     let (process, id) = (process.to_owned(), id.to_owned());
     db.write(None, move |tx| {
         Box::pin(async move {
-            let put = "UPDATE saga SET claimed_until = 0 WHERE id = $1 AND claimed_by = $2";
+            let put = "UPDATE saga SET claimed_until = 0, claimed_by = '' WHERE id = $1 AND claimed_by = $2";
             tx.run(put, args![id, process]).await.map(drop)
         })
     })

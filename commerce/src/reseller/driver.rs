@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use futures_util::future::join_all;
+use futures_util::future::try_join_all;
 use tokio::task::JoinSet;
 
 use super::Reseller;
@@ -79,16 +79,21 @@ pub(super) async fn drive_one(reseller: &Reseller, id: &str) -> Result<(), Store
         if !started.is_empty() && !record(db, process, id, vec![Fact::Started(started)], *reseller.policy()).await? {
             return Ok(());
         }
-        let actions = next.actions.iter().map(|action| perform(reseller, &order, action));
-        let facts: Vec<Fact> = join_all(actions).await.into_iter().flatten().collect();
-        if !record(db, process, id, facts, *reseller.policy()).await? {
+        let actions = next.actions.iter().map(|action| act(reseller, &order, action));
+        // Each answer is written down as it comes, so that news about what it brought find the order.
+        if !try_join_all(actions).await?.into_iter().all(|held| held) {
             return Ok(());
-        }
-        for action in &next.actions {
-            reseller.faults().step(&format!("reseller.recorded_{}", action.word()));
         }
     }
     yield_claim(db, process, id).await
+}
+
+/// Does an action and writes down what came of it. False if the claim is lost.
+async fn act(reseller: &Reseller, order: &super::book::Stored, action: &Action) -> Result<bool, StoreError> {
+    let facts = perform(reseller, order, action).await;
+    let held = record(reseller.db(), reseller.process(), &order.id, facts, *reseller.policy()).await?;
+    reseller.faults().step(&format!("reseller.recorded_{}", action.word()));
+    Ok(held)
 }
 
 async fn perform(reseller: &Reseller, order: &super::book::Stored, action: &Action) -> Vec<Fact> {

@@ -27,7 +27,7 @@ pub(crate) const FIRST_RETRY: Duration = Duration::from_millis(200);
 pub(crate) const LAST_RETRY: Duration = Duration::from_secs(60);
 
 /// First wait for news before the reseller asks itself; doubles.
-pub(crate) const FIRST_LOOK: Duration = Duration::from_secs(30);
+pub(crate) const FIRST_LOOK: Duration = Duration::from_secs(5);
 
 /// Longest wait for news before the reseller asks itself.
 pub(crate) const LAST_LOOK: Duration = Duration::from_secs(600);

@@ -19,6 +19,8 @@ mod saga;
 mod schema;
 mod settings;
 mod sourcing;
+#[cfg(test)]
+mod tests;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -94,7 +96,7 @@ impl Reseller {
 
     /// The HTTP routes, without a prefix.
     pub(crate) fn routes(&self) -> OpenApiRouter {
-        routes::routes(self.clone())
+        routes::routes(self.clone()).merge(crate::event::routes(&self.shared.db))
     }
 
     /// Starts what works by itself: following offers and events, polling medicines, driving orders.

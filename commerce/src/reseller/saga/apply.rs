@@ -157,7 +157,7 @@ impl Saga {
                 part.become_state(PartState::Confirmed, now);
                 told.push(words::confirmed(part));
             }
-            "dispatched" => self.sent(at, news, now, told),
+            "dispatched" => self.sent(at, news, now, policy, told),
             "cancelled" | "expired" => self.given_up(at, news, now, policy, told),
             _ => {}
         }
@@ -209,13 +209,18 @@ impl Saga {
     }
 
     /// The shop has sent a part: too late to take it back.
-    fn sent(&mut self, at: usize, news: &ShopNews, now: Timestamp, told: &mut Vec<Entry>) {
+    fn sent(&mut self, at: usize, news: &ShopNews, now: Timestamp, policy: &Policy, told: &mut Vec<Entry>) {
         let part = &mut self.parts[at];
         let too_late = part.state == PartState::Undoing && part.order.is_some();
-        if too_late || matches!(part.state, PartState::Held | PartState::Confirmed) {
-            part.seller.clone_from(&news.seller);
-            part.become_state(PartState::Dispatched, now);
-            told.push(words::sent(part, too_late));
+        if !too_late && !matches!(part.state, PartState::Held | PartState::Confirmed) {
+            return;
+        }
+        part.seller.clone_from(&news.seller);
+        part.become_state(PartState::Dispatched, now);
+        told.push(words::sent(part, too_late));
+        let own = self.parcels.iter().filter(|parcel| parcel.parts == [at] && parcel.state != "cancelled");
+        for state in own.map(|parcel| parcel.state.clone()).collect::<Vec<_>>() {
+            self.arrived(&[at], &state, now, policy, told);
         }
     }
 
@@ -338,7 +343,8 @@ impl Saga {
         policy: &Policy,
         told: &mut Vec<Entry>,
     ) {
-        let of_shop: Vec<usize> = part.into_iter().filter(|&at| self.parts[at].state.is_sent()).collect();
+        // The courier may be heard before the shop: a parcel is noted even if its part is not known to be sent.
+        let of_shop: Vec<usize> = part.into_iter().filter(|&at| self.parts[at].order.is_some()).collect();
         let parcel = match self.parcels.iter().position(|parcel| parcel.number == number) {
             Some(at) => &mut self.parcels[at],
             None if of_shop.is_empty() => return,
@@ -353,7 +359,10 @@ impl Saga {
         for &at in &parts {
             self.parts[at].look = Retry::default().no_news(now);
         }
-        self.arrived(&parts, state, now, policy, told);
+        // A parcel called back says nothing of its goods: whoever sent it does.
+        if state != "cancelled" {
+            self.arrived(&parts, state, now, policy, told);
+        }
     }
 
     /// The parcel of this number, new or known.

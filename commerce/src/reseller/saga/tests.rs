@@ -31,7 +31,7 @@ fn part(shop: Shop, line: usize, price: i64) -> Part {
         cost: price,
         vat_rate: 2550,
         prescription: (shop == Shop::Pharmacy).then(|| "rx".to_owned()),
-        gtin: (shop == Shop::Furniture).then(|| "06412345678904".to_owned()),
+        gtin: (shop == Shop::Furniture).then(|| "06291041500213".to_owned()),
         weight_g: 100,
         volume_ml: 100,
         cold_chain: false,
@@ -196,7 +196,7 @@ impl World {
                     self.voided = true;
                     return Fact::Refused(action.clone(), "refused".to_owned());
                 }
-                Fact::Charged(*self.charged.get_or_insert(saga.total()))
+                Fact::Charged(*self.charged.get_or_insert_with(|| saga.total()))
             }
             Action::Void => match self.charged {
                 Some(amount) => Fact::Charged(amount),
@@ -205,19 +205,7 @@ impl World {
                     Fact::Voided
                 }
             },
-            Action::Confirm(at) => {
-                let order = self.order_of(saga.parts[at].order.as_ref()).unwrap();
-                let (state, refuses) = (self.orders[order].state, self.choose(8) == 7);
-                match state {
-                    "reserved" | "advised" if refuses => Fact::Refused(action.clone(), "no".to_owned()),
-                    "reserved" | "advised" => {
-                        self.orders[order].state = "confirmed";
-                        Fact::Shop(at, self.news(order))
-                    }
-                    "confirmed" | "dispatched" => Fact::Shop(at, self.news(order)),
-                    _ => Fact::Refused(action.clone(), "gone".to_owned()),
-                }
-            }
+            Action::Confirm(at) => self.confirm(saga, at, action),
             Action::Receive(at) => {
                 if !self.received.contains(&at) {
                     self.received.push(at);
@@ -243,6 +231,20 @@ impl World {
                 Fact::Shop(at, self.news(order))
             }
             Action::GiveUp | Action::GiveUpPart(_) => Fact::TimeUp(action.clone()),
+        }
+    }
+
+    fn confirm(&mut self, saga: &Saga, at: usize, action: &Action) -> Fact {
+        let order = self.order_of(saga.parts[at].order.as_ref()).unwrap();
+        let (state, refuses) = (self.orders[order].state, self.choose(8) == 7);
+        match state {
+            "reserved" | "advised" if refuses => Fact::Refused(action.clone(), "no".to_owned()),
+            "reserved" | "advised" => {
+                self.orders[order].state = "confirmed";
+                Fact::Shop(at, self.news(order))
+            }
+            "confirmed" | "dispatched" => Fact::Shop(at, self.news(order)),
+            _ => Fact::Refused(action.clone(), "gone".to_owned()),
         }
     }
 
@@ -420,4 +422,24 @@ fn waits_for_advice_before_it_charges() {
     assert!(saga.next(Timestamp(2), &policy).actions.is_empty());
     saga.apply(Fact::Shop(0, news("advised")), Timestamp(3_000), &policy);
     assert_eq!(saga.next(Timestamp(3_000), &policy).actions, [Action::Charge]);
+}
+
+#[test]
+fn a_parcel_heard_of_before_its_dispatch_still_arrives() {
+    let mut saga = saga(vec![part(Shop::Pharmacy, 0, 700)]);
+    let policy = policy(false, false);
+    let mut hear = |fact| saga.apply(fact, Timestamp(1), &policy);
+    let news = |state: &str| ShopNews {
+        id: "o".to_owned(),
+        state: state.to_owned(),
+        total: 1_400,
+        seller: String::new(),
+        expires_at: None,
+    };
+    for fact in [Fact::Shop(0, news("advised")), Fact::Charged(1_700), Fact::Shop(0, news("confirmed"))] {
+        hear(fact);
+    }
+    hear(Fact::Parcel("P".to_owned(), "delivered".to_owned(), Some(0)));
+    hear(Fact::Shop(0, news("dispatched")));
+    assert_eq!((saga.state(), saga.refunded()), (OrderState::Delivered, 0));
 }
