@@ -16,6 +16,8 @@ export const SHOPS = /** @type {const} */ (["furniture", "grocery", "pharmacy"])
 
 /** Wait for another letter, in ms. */
 const TYPING = 120;
+/** Wait before goods that are to come are asked for again, in ms. */
+const SOON = 1500;
 /** Goods asked for at a time. */
 const PAGE = 24;
 
@@ -31,6 +33,7 @@ export function browse(scope, shop) {
   const state = { items: [], next: null, failure: undefined, busy: true, chips: [], notes: new Map(), places: new Map() };
   let asked = new AbortController();
   let typing = 0;
+  let coming = 0;
 
   /** @param {boolean} more the next page of the same */
   async function load(more) {
@@ -41,9 +44,12 @@ export function browse(scope, shop) {
     state.failure = undefined;
     show();
     try {
-      const found = await search(shop, searched[shop] ?? "", more ? state.next : null, signal);
+      const wish = { q: searched[shop] ?? "", cursor: more ? state.next : null, limit: PAGE };
+      const found = await shapes.shelf(shop, wish, (path) => read(path, { signal }));
       state.items = more ? [...state.items, ...found.items] : found.items;
       state.next = found.next;
+      clearTimeout(coming);
+      if (found.soon) coming = setTimeout(() => scope.signal.aborted || load(false), SOON);
       if (shop === "grocery" && customer() !== undefined) state.chips = await shapes.promotions((path) => read(path, { signal }), language()).catch(() => []);
       say(t("found", { count: state.items.length }));
     } catch (error) {
@@ -205,18 +211,6 @@ function shut(shop, failure, again) {
   // Not the words for a missing token: this door is meant to be closed.
   if (shop === "grocery" && customer() === undefined) return h("div", { class: "panel door" }, h("h2", null, t("doorTitle")), h("p", { class: "quiet" }, t("door")), entrance());
   return trouble(failure, again);
-}
-
-/**
- * @param {Shop} shop
- * @param {string} text
- * @param {string | null} cursor
- * @param {AbortSignal} signal
- * @returns {Promise<{ items: Goods[], next: string | null }>}
- */
-async function search(shop, text, cursor, signal) {
-  const { items, next } = await shapes.shelf(shop, { q: text, cursor, limit: PAGE }, (path) => read(path, { signal }));
-  return { items, next };
 }
 
 /** @param {Goods} goods */

@@ -92,7 +92,7 @@ export function quote(given) {
  * @param {Shop} shop
  * @param {{ q: string, cursor: string | null, limit: number }} wish
  * @param {Read} read
- * @returns {Promise<{ items: Goods[], next: string | null }>}
+ * @returns {Promise<{ items: Goods[], next: string | null, soon?: boolean }>} `soon`: the shop has goods that the reseller is yet to hear of
  */
 export async function shelf(shop, wish, read) {
   if (shop === "pharmacy") {
@@ -106,7 +106,7 @@ export async function shelf(shop, wish, read) {
   ]);
   for (const told of words.items) known.set(`${shop}.${told.sku}`, told);
   const items = offers.items.map((/** @type {any} */ offer) => goods(offer, known.get(`${shop}.${offer.sku}`)));
-  return { items, next: offers.next === null ? null : `${offers.next}|${words.next ?? ""}` };
+  return { items, next: offers.next === null ? null : `${offers.next}|${words.next ?? ""}`, soon: items.length === 0 && words.items.length > 0 };
 }
 
 /**
