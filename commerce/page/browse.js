@@ -38,6 +38,10 @@ export function browse(scope, shop) {
   /** @param {boolean} more the next page of the same */
   async function load(more) {
     asked.abort();
+    if (isShut(shop)) {
+      Object.assign(state, { items: [], next: null, chips: [], failure: undefined, busy: false });
+      return show();
+    }
     asked = new AbortController();
     const signal = AbortSignal.any([asked.signal, scope.signal]);
     state.busy = true;
@@ -50,7 +54,7 @@ export function browse(scope, shop) {
       state.next = found.next;
       clearTimeout(coming);
       if (found.soon) coming = setTimeout(() => scope.signal.aborted || load(false), SOON);
-      if (shop === "grocery" && customer() !== undefined) state.chips = await shapes.promotions((path) => read(path, { signal }), language()).catch(() => []);
+      if (shop === "grocery") state.chips = await shapes.promotions((path) => read(path, { signal }), language()).catch(() => []);
       say(t("found", { count: state.items.length }));
     } catch (error) {
       if (signal.aborted) return;
@@ -189,10 +193,11 @@ export function browse(scope, shop) {
       h("p", { class: "quiet about-shop" }, t(`about_${shop}`), shop !== "pharmacy" && ` ${t("withService")}`),
       state.chips.length > 0 &&
         h("p", { class: "chips" }, h("span", { class: "quiet" }, t("promotions")), ...state.chips.map(({ name, sku }) => h("button", { type: "button", key: sku, class: "chip", onclick: () => find(sku) }, name))),
-      state.failure !== undefined && shut(shop, state.failure, () => load(false)),
-      state.failure === undefined && h("p", { class: "quiet found" }, count),
+      isShut(shop) && door(),
+      state.failure !== undefined && trouble(state.failure, () => load(false)),
+      state.failure === undefined && !isShut(shop) && h("p", { class: "quiet found" }, count),
       h("ul", { class: "cards", "aria-busy": String(state.busy), "aria-label": shopWord(shop) }, ...state.items.map(card)),
-      !state.busy && state.failure === undefined && state.items.length === 0 && h("p", { class: "panel" }, t("nothingFound")),
+      !state.busy && state.failure === undefined && !isShut(shop) && state.items.length === 0 && h("p", { class: "panel" }, t("nothingFound")),
       state.next !== null && h("button", { type: "button", class: "wide", disabled: state.busy, onclick: () => load(true) }, t("showMore")),
     );
   }
@@ -202,16 +207,10 @@ export function browse(scope, shop) {
   load(false);
 }
 
-/**
- * @param {Shop} shop
- * @param {unknown} failure
- * @param {() => void} again
- */
-function shut(shop, failure, again) {
-  // Not the words for a missing token: this door is meant to be closed.
-  if (shop === "grocery" && customer() === undefined) return h("div", { class: "panel door" }, h("h2", null, t("doorTitle")), h("p", { class: "quiet" }, t("door")), entrance());
-  return trouble(failure, again);
-}
+/** The grocery shows nothing to strangers. @param {Shop} shop */
+const isShut = (shop) => shop === "grocery" && customer() === undefined;
+
+const door = () => h("div", { class: "panel door" }, h("h2", null, t("doorTitle")), h("p", { class: "quiet" }, t("door")), entrance());
 
 /** @param {Goods} goods */
 const price = ({ price, lowest }) => (price === undefined ? h("p", { class: "quiet" }, t("noPrice")) : h("strong", { class: `price ${lowest === undefined ? "" : "cut"}` }, money(price)));
