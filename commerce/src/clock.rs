@@ -13,24 +13,24 @@ use utoipa::ToSchema;
 /// A moment: milliseconds since 1970-01-01 UTC. RFC 3339 text in JSON, a BIGINT in databases.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, ToSchema)]
 #[schema(value_type = String, format = DateTime, example = "2026-11-22T23:30:00Z")]
-pub struct Timestamp(pub i64);
+pub(crate) struct Timestamp(pub i64);
 
 impl Timestamp {
     /// So much later; stops at the end of the range.
     #[must_use]
-    pub fn after(self, duration: Duration) -> Self {
+    pub(crate) fn after(self, duration: Duration) -> Self {
         Self(self.0.saturating_add(i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)))
     }
 
     /// So much earlier; stops at the start of the range.
     #[must_use]
-    pub fn before(self, duration: Duration) -> Self {
+    pub(crate) fn before(self, duration: Duration) -> Self {
         Self(self.0.saturating_sub(i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)))
     }
 
     /// How long until `later`; zero if that is past.
     #[must_use]
-    pub fn until(self, later: Self) -> Duration {
+    pub(crate) fn until(self, later: Self) -> Duration {
         Duration::from_millis(u64::try_from(later.0.saturating_sub(self.0)).unwrap_or(0))
     }
 
@@ -72,7 +72,7 @@ impl<'de> Deserialize<'de> for Timestamp {
 
 /// Where the time comes from. Clones show the same time.
 #[derive(Debug, Clone, Default)]
-pub struct Clock {
+pub(crate) struct Clock {
     /// Set by a test; otherwise the system's clock counts.
     manual: Option<Arc<AtomicI64>>,
 }
@@ -80,19 +80,19 @@ pub struct Clock {
 impl Clock {
     /// The system's clock.
     #[must_use]
-    pub fn system() -> Self {
+    pub(crate) fn system() -> Self {
         Self::default()
     }
 
     /// A clock that stands at `start` until [`Clock::advance`] moves it.
-    #[must_use]
-    pub fn manual(start: Timestamp) -> Self {
+    #[cfg(test)]
+    pub(crate) fn manual(start: Timestamp) -> Self {
         Self { manual: Some(Arc::new(AtomicI64::new(start.0))) }
     }
 
     /// The time now.
     #[must_use]
-    pub fn now(&self) -> Timestamp {
+    pub(crate) fn now(&self) -> Timestamp {
         if let Some(manual) = &self.manual {
             return Timestamp(manual.load(Ordering::SeqCst));
         }
@@ -101,7 +101,8 @@ impl Clock {
     }
 
     /// Moves a manual clock on. The system's clock goes by itself.
-    pub fn advance(&self, by: Duration) {
+    #[cfg(test)]
+    pub(crate) fn advance(&self, by: Duration) {
         if let Some(manual) = &self.manual {
             manual.fetch_add(i64::try_from(by.as_millis()).unwrap_or(i64::MAX), Ordering::SeqCst);
         }

@@ -114,6 +114,8 @@ impl From<JobsError> for StartError {
 #[derive(Debug)]
 pub struct Commerce {
     router: Router,
+    /// Keeps other processes out of the folder, whatever the actors hold.
+    storage: Storage,
     databases: Databases,
     metrics: Metrics,
     jobs: Jobs,
@@ -153,13 +155,22 @@ impl Commerce {
         bind_peers(&settings, &context.peers)?;
         let Assembly { router, api, tasks, .. } = assembly;
         let router = router.merge(routes::reading_routes(&routes::describe(api))?).merge(page::routes());
-        let Context { databases, jobs, peers, .. } = context;
+        let Context { storage, databases, jobs, peers, .. } = context;
         let listeners = listen(&settings.listen).await?;
-        Ok(Self { router, databases, metrics, jobs, listeners, http: settings.http, tasks, peers: Unbind(peers) })
+        Ok(Self {
+            router,
+            storage,
+            databases,
+            metrics,
+            jobs,
+            listeners,
+            http: settings.http,
+            tasks,
+            peers: Unbind(peers),
+        })
     }
 
     /// Everything below `/api` and the page below `/shop/`, for another server of this process.
-    #[must_use]
     pub fn routes(&self) -> Router {
         self.router.clone()
     }
@@ -173,7 +184,7 @@ impl Commerce {
     /// Serves and works until shutdown. What is under way when it begins is finished if it can be in time; what is not is
     /// found again at the next start.
     pub async fn run(self, shutdown: Shutdown) {
-        let Self { router, databases, metrics, jobs, listeners, http, mut tasks, peers } = self;
+        let Self { router, storage, databases, metrics, jobs, listeners, http, mut tasks, peers } = self;
         tasks.spawn("jobs", jobs.run(shutdown.clone()));
         let router = router.merge(routes::admin_routes(databases, metrics)).merge(page::root());
         let serve = async {
@@ -184,7 +195,7 @@ impl Commerce {
             }
         };
         tokio::join!(serve, tasks.run(&shutdown));
-        drop(peers);
+        drop((peers, storage));
     }
 }
 
@@ -213,9 +224,10 @@ pub(crate) async fn context_in(
     let jobs = Jobs::open(&storage).await?;
     let (peers, databases) = (Peers::new(&authority), Databases::default());
     let (demo, seed) = (settings.demo, settings.seed);
+    #[cfg(feature = "nats")]
     let bus = event::connect(settings.nats_url.as_deref()).await.map_err(StartError::Bus)?;
     #[cfg(not(feature = "nats"))]
-    let () = bus;
+    event::connect(settings.nats_url.as_deref()).await.map_err(StartError::Bus)?;
     Ok(Context {
         clock,
         authority,
@@ -338,8 +350,7 @@ impl Assembly {
 
     /// Takes an actor's routes in: for strangers, for its peers, and for the description.
     pub(crate) fn mount(&mut self, actor: Actor, routes: OpenApiRouter) {
-        let router = self.add(&format!("{PREFIX}/{actor}"), Some(actor), routes);
-        self.peers.bind_here(actor, router);
+        self.add(&format!("{PREFIX}/{actor}"), Some(actor), routes);
     }
 
     /// The routes so far, with their description.
@@ -348,15 +359,18 @@ impl Assembly {
         (self.router.clone(), self.api.clone())
     }
 
+    /// Takes in what the process has beside its actors.
     pub(crate) fn mount_process(&mut self, context: &Context) {
         let tokens = auth::routes(context.authority.clone(), context.demo);
         self.add(PREFIX, None, routes::process_routes(context.faults.clone()).merge(tokens));
     }
 
-    fn add(&mut self, prefix: &str, actor: Option<Actor>, routes: OpenApiRouter) -> Router {
+    fn add(&mut self, prefix: &str, actor: Option<Actor>, routes: OpenApiRouter) {
         let (router, api) = self.edge.wrap(prefix, actor, routes);
-        self.router = std::mem::take(&mut self.router).merge(router.clone());
+        if let Some(actor) = actor {
+            self.peers.bind_here(actor, router.clone());
+        }
+        self.router = std::mem::take(&mut self.router).merge(router);
         self.api.merge(api);
-        router
     }
 }

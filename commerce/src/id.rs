@@ -9,11 +9,11 @@ use uuid::Uuid;
 /// Why a text is not the identifier it should be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("not a valid {0}")]
-pub struct IdError(pub &'static str);
+pub(crate) struct IdError(pub &'static str);
 
 /// A new time-ordered UUID (version 7, RFC 9562) as text.
 #[must_use]
-pub fn new_uuid() -> String {
+pub(crate) fn new_uuid() -> String {
     Uuid::now_v7().to_string()
 }
 
@@ -24,13 +24,12 @@ macro_rules! id {
         #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, ToSchema)]
         #[serde(transparent)]
         #[schema(value_type = String)]
-        pub struct $name(String);
+        pub(crate) struct $name(String);
 
         impl $name {
             /// A new one, later in order than all before it.
             #[must_use]
-            #[expect(clippy::new_without_default, reason = "each one differs")]
-            pub fn new() -> Self {
+            pub(crate) fn new() -> Self {
                 Self(new_uuid())
             }
 
@@ -38,13 +37,13 @@ macro_rules! id {
             ///
             /// # Errors
             /// The text is no UUID.
-            pub fn parse(text: &str) -> Result<Self, IdError> {
+            pub(crate) fn parse(text: &str) -> Result<Self, IdError> {
                 Uuid::try_parse(text).map(|id| Self(id.to_string())).map_err(|_| IdError($what))
             }
 
             /// The text.
             #[must_use]
-            pub fn as_str(&self) -> &str {
+            pub(crate) fn as_str(&self) -> &str {
                 &self.0
             }
         }
@@ -97,17 +96,17 @@ id!(
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, ToSchema)]
 #[serde(transparent)]
 #[schema(value_type = String, pattern = "^[A-Za-z0-9._-]{1,64}$", example = "SOFA-3-GREY")]
-pub struct Sku(String);
+pub(crate) struct Sku(String);
 
 impl Sku {
     /// Longest code, in bytes.
-    pub const MAX_LENGTH: usize = 64;
+    pub(crate) const MAX_LENGTH: usize = 64;
 
     /// Reads a code that came from outside.
     ///
     /// # Errors
     /// The text is empty, too long, or holds other characters.
-    pub fn parse(text: &str) -> Result<Self, IdError> {
+    pub(crate) fn parse(text: &str) -> Result<Self, IdError> {
         let fits = (1..=Self::MAX_LENGTH).contains(&text.len())
             && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.'));
         if fits { Ok(Self(text.to_owned())) } else { Err(IdError("product code")) }
@@ -115,7 +114,7 @@ impl Sku {
 
     /// The text.
     #[must_use]
-    pub fn as_str(&self) -> &str {
+    pub(crate) fn as_str(&self) -> &str {
         &self.0
     }
 }
@@ -137,14 +136,14 @@ impl<'de> Deserialize<'de> for Sku {
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, ToSchema)]
 #[serde(transparent)]
 #[schema(value_type = String, example = "06412345678904")]
-pub struct Gtin(String);
+pub(crate) struct Gtin(String);
 
 impl Gtin {
     /// Reads a number and checks its last digit. Kept as 14 digits, filled with zeros from the left.
     ///
     /// # Errors
     /// Another length, other characters, or a wrong check digit.
-    pub fn parse(text: &str) -> Result<Self, IdError> {
+    pub(crate) fn parse(text: &str) -> Result<Self, IdError> {
         let error = IdError("GTIN");
         if !matches!(text.len(), 8 | 12 | 13 | 14) || !text.bytes().all(|byte| byte.is_ascii_digit()) {
             return Err(error);
@@ -155,7 +154,7 @@ impl Gtin {
 
     /// The 14 digits.
     #[must_use]
-    pub fn as_str(&self) -> &str {
+    pub(crate) fn as_str(&self) -> &str {
         &self.0
     }
 }
@@ -175,7 +174,7 @@ impl<'de> Deserialize<'de> for Gtin {
 
 /// The check digit of all GS1 keys: weights 3 and 1 in turn from the right. Counts only ASCII digits.
 #[must_use]
-pub fn check_digit(body: &str) -> u32 {
+pub(crate) fn check_digit(body: &str) -> u32 {
     let digits = body.bytes().rev().filter(u8::is_ascii_digit).map(|byte| u32::from(byte - b'0'));
     let sum: u32 = digits.enumerate().map(|(place, digit)| if place % 2 == 0 { digit * 3 } else { digit }).sum();
     (10 - sum % 10) % 10

@@ -11,7 +11,7 @@ use utoipa::ToSchema;
 /// A language that the catalogues speak.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
-pub enum Language {
+pub(crate) enum Language {
     /// English: what is shown if nothing fits better.
     #[default]
     En,
@@ -25,11 +25,11 @@ pub enum Language {
 
 impl Language {
     /// All of them, in the order of their display.
-    pub const ALL: [Self; 4] = [Self::En, Self::Fi, Self::Sv, Self::Ru];
+    pub(crate) const ALL: [Self; 4] = [Self::En, Self::Fi, Self::Sv, Self::Ru];
 
     /// The ISO 639-1 code.
     #[must_use]
-    pub fn code(self) -> &'static str {
+    pub(crate) fn code(self) -> &'static str {
         match self {
             Self::En => "en",
             Self::Fi => "fi",
@@ -40,14 +40,14 @@ impl Language {
 
     /// The language of a tag such as `fi-FI`, if it is one of ours.
     #[must_use]
-    pub fn of_tag(tag: &str) -> Option<Self> {
+    pub(crate) fn of_tag(tag: &str) -> Option<Self> {
         let primary = tag.split('-').next()?.trim();
         Self::ALL.into_iter().find(|language| language.code().eq_ignore_ascii_case(primary))
     }
 
     /// The best of ours for an `Accept-Language` header (RFC 9110, section 12.5.4).
     #[must_use]
-    pub fn negotiate(header: &str) -> Self {
+    pub(crate) fn negotiate(header: &str) -> Self {
         let mut best = (0.0_f32, Self::default());
         for range in header.split(',') {
             let mut parts = range.split(';');
@@ -66,19 +66,19 @@ impl<S: Sync> FromRequestParts<S> for Language {
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Self::Rejection> {
         let header = parts.headers.get(ACCEPT_LANGUAGE).and_then(|value| value.to_str().ok());
-        Ok(header.map_or(Self::default(), Self::negotiate))
+        Ok(header.map(Self::negotiate).unwrap_or_default())
     }
 }
 
 /// One text in several languages: `{"en": "Sofa", "fi": "Sohva"}`.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, ToSchema)]
 #[serde(transparent)]
-pub struct Localized(pub BTreeMap<Language, String>);
+pub(crate) struct Localized(pub BTreeMap<Language, String>);
 
 impl Localized {
     /// The text in this language, else in English, else in any, else nothing.
     #[must_use]
-    pub fn get(&self, language: Language) -> &str {
+    pub(crate) fn get(&self, language: Language) -> &str {
         let text = self.0.get(&language).or_else(|| self.0.get(&Language::En)).or_else(|| self.0.values().next());
         text.map_or("", String::as_str)
     }

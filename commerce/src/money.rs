@@ -11,7 +11,7 @@ const WHOLE: i128 = 10_000;
 
 /// Why amounts cannot be combined.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum MoneyError {
+pub(crate) enum MoneyError {
     /// Amounts of two currencies met.
     #[error("{0} and {1} do not mix")]
     Currencies(CurrencyCode, CurrencyCode),
@@ -22,21 +22,21 @@ pub enum MoneyError {
 
 /// An ISO 4217 currency code.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub struct CurrencyCode(Currency);
+pub(crate) struct CurrencyCode(Currency);
 
 impl CurrencyCode {
     /// The euro.
-    pub const EUR: Self = Self(Currency::EUR);
+    pub(crate) const EUR: Self = Self(Currency::EUR);
 
     /// The currency of an alphabetic code such as `EUR`, if there is one.
     #[must_use]
-    pub fn parse(code: &str) -> Option<Self> {
+    pub(crate) fn parse(code: &str) -> Option<Self> {
         Currency::from_code(code).map(Self)
     }
 
     /// The alphabetic code.
     #[must_use]
-    pub fn code(self) -> &'static str {
+    pub(crate) fn code(self) -> &'static str {
         self.0.code()
     }
 }
@@ -63,7 +63,7 @@ impl<'de> Deserialize<'de> for CurrencyCode {
 /// An amount in minor units (cents) of one currency. `{"minor": 1299, "currency": "EUR"}` in JSON.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-pub struct Money {
+pub(crate) struct Money {
     /// Minor units: cents for EUR. Negative for refunds and discounts.
     pub minor: i64,
     /// ISO 4217 code.
@@ -74,13 +74,13 @@ pub struct Money {
 impl Money {
     /// So many euro cents.
     #[must_use]
-    pub const fn eur(minor: i64) -> Self {
+    pub(crate) const fn eur(minor: i64) -> Self {
         Self { minor, currency: CurrencyCode::EUR }
     }
 
     /// Nothing of a currency.
     #[must_use]
-    pub const fn zero(currency: CurrencyCode) -> Self {
+    pub(crate) const fn zero(currency: CurrencyCode) -> Self {
         Self { minor: 0, currency }
     }
 
@@ -88,7 +88,7 @@ impl Money {
     ///
     /// # Errors
     /// See [`MoneyError`].
-    pub fn plus(self, other: Self) -> Result<Self, MoneyError> {
+    pub(crate) fn plus(self, other: Self) -> Result<Self, MoneyError> {
         self.same(other)?;
         let minor = self.minor.checked_add(other.minor).ok_or(MoneyError::Overflow)?;
         Ok(Self { minor, ..self })
@@ -98,7 +98,7 @@ impl Money {
     ///
     /// # Errors
     /// See [`MoneyError`].
-    pub fn minus(self, other: Self) -> Result<Self, MoneyError> {
+    pub(crate) fn minus(self, other: Self) -> Result<Self, MoneyError> {
         self.same(other)?;
         let minor = self.minor.checked_sub(other.minor).ok_or(MoneyError::Overflow)?;
         Ok(Self { minor, ..self })
@@ -108,7 +108,7 @@ impl Money {
     ///
     /// # Errors
     /// [`MoneyError::Overflow`].
-    pub fn times(self, quantity: i64) -> Result<Self, MoneyError> {
+    pub(crate) fn times(self, quantity: i64) -> Result<Self, MoneyError> {
         let minor = self.minor.checked_mul(quantity).ok_or(MoneyError::Overflow)?;
         Ok(Self { minor, ..self })
     }
@@ -117,7 +117,7 @@ impl Money {
     ///
     /// # Errors
     /// [`MoneyError::Overflow`].
-    pub fn share(self, basis_points: i64) -> Result<Self, MoneyError> {
+    pub(crate) fn share(self, basis_points: i64) -> Result<Self, MoneyError> {
         self.scaled(i128::from(basis_points), WHOLE)
     }
 
@@ -125,7 +125,7 @@ impl Money {
     ///
     /// # Errors
     /// [`MoneyError::Overflow`].
-    pub fn vat_included(self, basis_points: i64) -> Result<Self, MoneyError> {
+    pub(crate) fn vat_included(self, basis_points: i64) -> Result<Self, MoneyError> {
         let rate = i128::from(basis_points.max(0));
         self.scaled(rate, WHOLE + rate)
     }

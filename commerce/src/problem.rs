@@ -12,7 +12,7 @@ use crate::store::StoreError;
 
 /// One thing wrong in a request's body.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-pub struct FieldError {
+pub(crate) struct FieldError {
     /// JSON pointer (RFC 6901) to the value, such as `/lines/0/quantity`.
     pub pointer: String,
     /// What is wrong with it.
@@ -21,7 +21,7 @@ pub struct FieldError {
 
 /// What went wrong, whose fault it is and what to do, as `application/problem+json`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-pub struct Problem {
+pub(crate) struct Problem {
     /// Stable name of the kind: `urn:efir:problem:` and a word that never changes its meaning.
     #[serde(rename = "type")]
     #[schema(example = "urn:efir:problem:out-of-stock")]
@@ -42,7 +42,7 @@ pub struct Problem {
 }
 
 /// How the name of every kind begins.
-pub const PREFIX: &str = "urn:efir:problem:";
+pub(crate) const PREFIX: &str = "urn:efir:problem:";
 
 /// Constructors of the kinds that are common to all shops: name, status, title.
 macro_rules! problems {
@@ -50,7 +50,7 @@ macro_rules! problems {
         impl Problem {
             $($(#[$doc])*
             #[must_use]
-            pub fn $name(detail: impl Into<String>) -> Self {
+            pub(crate) fn $name(detail: impl Into<String>) -> Self {
                 Self::new($word, StatusCode::$status, $title, detail)
             })*
 
@@ -111,7 +111,7 @@ problems! {
 impl Problem {
     /// A problem of a kind of an actor's own.
     #[must_use]
-    pub fn new(word: &str, status: StatusCode, title: &str, detail: impl Into<String>) -> Self {
+    pub(crate) fn new(word: &str, status: StatusCode, title: &str, detail: impl Into<String>) -> Self {
         Self {
             kind: format!("{PREFIX}{word}"),
             title: title.to_owned(),
@@ -124,21 +124,21 @@ impl Problem {
 
     /// The same with a part of the body at fault.
     #[must_use]
-    pub fn at(mut self, pointer: impl Into<String>, detail: impl Into<String>) -> Self {
+    pub(crate) fn at(mut self, pointer: impl Into<String>, detail: impl Into<String>) -> Self {
         self.errors.push(FieldError { pointer: pointer.into(), detail: detail.into() });
         self
     }
 
     /// The same with a time to wait: at least one second, as `Retry-After` counts.
     #[must_use]
-    pub fn retry_after(mut self, wait: Duration) -> Self {
+    pub(crate) fn retry_after(mut self, wait: Duration) -> Self {
         self.retry_after = Some(wait.as_millis().div_ceil(1000).max(1).try_into().unwrap_or(u64::MAX));
         self
     }
 
     /// The word that names the kind.
     #[must_use]
-    pub fn word(&self) -> &str {
+    pub(crate) fn word(&self) -> &str {
         self.kind.strip_prefix(PREFIX).unwrap_or(&self.kind)
     }
 }

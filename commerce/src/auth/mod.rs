@@ -16,6 +16,7 @@ mod settings;
 
 pub(crate) use authority::{Authority, Grant};
 pub(crate) use caller::{Caller, MaybeCaller};
+#[cfg(test)]
 pub(crate) use claims::TokenError;
 pub use key::KeyError;
 pub(crate) use routes::routes;

@@ -12,7 +12,7 @@ static PROVIDER: CryptoProvider =
 
 /// Makes ring the one that signs and verifies in this process. Further calls change nothing.
 pub(super) fn install() {
-    drop(PROVIDER.install_default());
+    let _ = PROVIDER.install_default();
 }
 
 struct RingSigner(Ed25519KeyPair);

@@ -59,8 +59,6 @@ impl Breaker {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use super::{Breaker, PEER_FAILURES, PEER_REST};
 
     #[tokio::test(start_paused = true)]

@@ -3,6 +3,7 @@
 mod edge;
 mod peers;
 mod tokens;
+mod whole;
 
 use std::time::Duration;
 
