@@ -23,6 +23,7 @@ use super::limit::{ANNOUNCE, ANNOUNCE_EVERY, ANNOUNCE_SHARE, SWEEP, SWEEP_EVERY,
 use super::model::{NewOrder, Order, OrderState, Step};
 use super::place::{Desk, Orders, Placing};
 use super::read::{self, Audit, Whose};
+use super::repeat::{self, Repeats};
 use super::step::{self, Note};
 use super::{Offer, Offers, ProductView, Rejection, Rules, ShopSettings, Terms};
 
@@ -65,6 +66,7 @@ struct Inner<R> {
     faults: Faults,
     cache: ProductCache,
     sold_out: SoldOut,
+    repeats: Repeats,
     waiting: Semaphore,
 }
 
@@ -81,8 +83,8 @@ impl<R: Rules> Shop<R> {
         let ttl = settings.ttl();
         let desk = Desk::new(profile.actor, profile.seller, rules, ttl, settings.dispatch_after());
         let waiting = Semaphore::new(settings.waiting.clamp(1, Semaphore::MAX_PERMITS));
-        let (cache, sold_out) = (ProductCache::default(), SoldOut::default());
-        Self { inner: Arc::new(Inner { db, desk, profile, ttl, clock, faults, cache, sold_out, waiting }) }
+        let (cache, sold_out, repeats) = (ProductCache::default(), SoldOut::default(), Repeats::default());
+        Self { inner: Arc::new(Inner { db, desk, profile, ttl, clock, faults, cache, sold_out, repeats, waiting }) }
     }
 
     /// The shop's database.
@@ -113,29 +115,44 @@ impl<R: Rules> Shop<R> {
     pub(crate) async fn place(&self, once: Option<&Once>, order: NewOrder) -> Result<Order, Rejection> {
         let inner = &*self.inner;
         let now = self.now();
-        if let Some(refusal) = order.lines.iter().find_map(|line| inner.sold_out.refusal(&line.sku, now)) {
+        let location = order.location;
+        let refusal = order.lines.iter().find_map(|line| inner.sold_out.refusal(location, &line.sku, now));
+        if let Some(refusal) = refusal
+            && !self.may_repeat(once).await?
+        {
             return Err(refusal.into());
         }
         let Ok(_place) = inner.waiting.try_acquire() else { return Err(StoreError::Overloaded.into()) };
+        if let Some(once) = once {
+            // Before it is done: whoever hangs up now may ask again.
+            inner.repeats.insert(&once.owner, &once.key);
+        }
         inner.faults.step("shop.before_place");
         let placing = Placing { desk: inner.desk.clone(), order };
         let outcome = inner.db.submit::<Orders<R>>(once, placing).await;
         inner.faults.step("shop.after_place");
         if let Err(rejection) = &outcome {
-            self.remember(rejection);
+            self.remember(location, rejection);
         }
         outcome
     }
 
+    /// Whether the writer may have an answer for this key already.
+    async fn may_repeat(&self, once: Option<&Once>) -> Result<bool, StoreError> {
+        let Some(once) = once else { return Ok(false) };
+        let known = self.inner.repeats.contains(once);
+        Ok(known || (self.db().is_shared() && repeat::is_answered(self.db(), once).await?))
+    }
+
     /// Remembers what nobody can have.
-    fn remember(&self, rejection: &Rejection) {
+    fn remember(&self, location: &'static str, rejection: &Rejection) {
         let (Rejection::OutOfStock { sku, available: 0, .. }
         | Rejection::Promotion { sku, left: 0, exhausted: true, .. }) = rejection
         else {
             return;
         };
         let problem = Problem { errors: Vec::new(), ..rejection.clone().into() };
-        self.inner.sold_out.insert(sku, problem, self.now());
+        self.inner.sold_out.insert(location, sku, problem, self.now());
     }
 
     /// Does one step to one order.
@@ -366,6 +383,9 @@ impl<R: Rules> Shop<R> {
     pub(crate) fn run(&self) -> impl Future<Output = ()> + Send + 'static {
         let shop = self.clone();
         async move {
+            if let Err(error) = shop.inner.repeats.recall(shop.db()).await {
+                tracing::warn!(shop = shop.inner.profile.actor.as_str(), %error, "keys of orders were not recalled");
+            }
             // The look at the stock takes as long as the stock is large: it gets a small share of the time.
             let mut look_at = Instant::now();
             loop {

@@ -64,35 +64,43 @@ impl ProductCache {
     }
 }
 
-/// Products of which nothing can be had, as the writer said a moment ago, and how it said so. A wrong entry lasts no longer than
-/// [`SOLD_OUT_TIME`]; an entry is made only from an answer of the writer, so nobody is refused who was not late.
+/// Products of which nothing can be had at a place, as the writer said a moment ago, and how it said so. An entry that is not
+/// true any more lasts no longer than [`SOLD_OUT_TIME`].
 #[derive(Debug, Default)]
 pub(super) struct SoldOut {
     count: AtomicUsize,
-    entries: RwLock<HashMap<Sku, (Timestamp, Problem)>>,
+    entries: RwLock<HashMap<Sku, Vec<Entry>>>,
 }
 
+/// Where, until when, and how the writer said so.
+type Entry = (&'static str, Timestamp, Problem);
+
 impl SoldOut {
-    /// The refusal for this product, if it is known to be sold out. Costs one atomic load while nothing is.
-    pub(super) fn refusal(&self, sku: &Sku, now: Timestamp) -> Option<Problem> {
+    /// The refusal for this product at this place, if it is known to be sold out. One atomic load while nothing is.
+    pub(super) fn refusal(&self, location: &str, sku: &Sku, now: Timestamp) -> Option<Problem> {
         if self.count.load(Ordering::Acquire) == 0 {
             return None;
         }
         let entries = self.entries.read().unwrap_or_else(PoisonError::into_inner);
-        entries.get(sku).filter(|(until, _)| now < *until).map(|(_, problem)| problem.clone())
+        let entry = entries.get(sku)?.iter().find(|(at, until, _)| *at == location && now < *until);
+        entry.map(|(.., problem)| problem.clone())
     }
 
-    pub(super) fn insert(&self, sku: &Sku, problem: Problem, now: Timestamp) {
+    pub(super) fn insert(&self, location: &'static str, sku: &Sku, problem: Problem, now: Timestamp) {
         let mut entries = self.entries.write().unwrap_or_else(PoisonError::into_inner);
         if entries.len() >= SOLD_OUT {
-            entries.retain(|_, (until, _)| now < *until);
+            entries.retain(|_, places| places.iter().any(|(_, until, _)| now < *until));
         }
-        if entries.len() < SOLD_OUT {
-            entries.insert(sku.clone(), (now.after(SOLD_OUT_TIME), problem));
+        if entries.len() < SOLD_OUT || entries.contains_key(sku) {
+            let places = entries.entry(sku.clone()).or_default();
+            // No more than the shop has places.
+            places.retain(|(at, ..)| *at != location);
+            places.push((location, now.after(SOLD_OUT_TIME), problem));
         }
         self.count.store(entries.len(), Ordering::Release);
     }
 
+    /// Forgets the product at all places.
     pub(super) fn forget<'a>(&self, skus: impl IntoIterator<Item = &'a Sku>) {
         if self.count.load(Ordering::Acquire) == 0 {
             return;
@@ -115,13 +123,14 @@ mod tests {
     #[test]
     fn sold_out_is_forgotten() {
         let (sold_out, sku) = (SoldOut::default(), Sku::parse("A").unwrap());
-        assert!(sold_out.refusal(&sku, Timestamp(0)).is_none());
-        sold_out.insert(&sku, Problem::out_of_stock("none"), Timestamp(0));
-        assert!(sold_out.refusal(&sku, Timestamp(999)).is_some());
-        assert!(sold_out.refusal(&sku, Timestamp(1000)).is_none());
-        sold_out.insert(&sku, Problem::out_of_stock("none"), Timestamp(0));
+        assert!(sold_out.refusal("main", &sku, Timestamp(0)).is_none());
+        sold_out.insert("main", &sku, Problem::out_of_stock("none"), Timestamp(0));
+        assert!(sold_out.refusal("main", &sku, Timestamp(999)).is_some());
+        assert!(sold_out.refusal("elsewhere", &sku, Timestamp(999)).is_none());
+        assert!(sold_out.refusal("main", &sku, Timestamp(1000)).is_none());
+        sold_out.insert("main", &sku, Problem::out_of_stock("none"), Timestamp(0));
         sold_out.forget([&sku]);
-        assert!(sold_out.refusal(&sku, Timestamp(0)).is_none());
+        assert!(sold_out.refusal("main", &sku, Timestamp(0)).is_none());
     }
 
     #[test]

@@ -26,6 +26,10 @@ pub(super) const SOLD_OUT_TIME: Duration = Duration::from_secs(1);
 /// Products known to be sold out at a time; more are found out by the database.
 pub(super) const SOLD_OUT: usize = 16_384;
 
+/// Keys of orders that are remembered so that their repeats are not taken for latecomers; some 2 MB. Beyond the last so many
+/// orders a repeat is long overdue.
+pub(super) const REPEATS: usize = 65_536;
+
 /// Orders that one sweep ends or dispatches in one transaction, so that others get their turn.
 pub(super) const SWEEP: i64 = 500;
 

@@ -17,6 +17,7 @@ mod place;
 mod product;
 mod read;
 mod rejection;
+mod repeat;
 mod routes;
 mod rules;
 mod schema;

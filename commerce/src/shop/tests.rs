@@ -139,6 +139,16 @@ async fn a_repeat_gets_the_first_answer() {
     let other = shop.place(Some(&Once::new("demo-1", "key", "other")), order("demo-1", &[("A", 1)])).await;
     assert!(matches!(other, Err(Rejection::Store(StoreError::KeyReused))));
     assert_eq!(stock(&shop, "A").await, (10, 3));
+
+    // A repeat is no latecomer, even when it is known from memory that nothing is left.
+    let last = Once::new("demo-1", "last", "hash");
+    let first = shop.place(Some(&last), order("demo-1", &[("A", 7)])).await.unwrap();
+    for _ in 0..2 {
+        let late = shop.place(Some(&Once::new("demo-2", "late", "hash")), order("demo-2", &[("A", 1)])).await;
+        assert!(matches!(late, Err(Rejection::OutOfStock { .. } | Rejection::Refused(_))), "{late:?}");
+    }
+    let second = shop.place(Some(&last), order("demo-1", &[("A", 7)])).await.unwrap();
+    assert_eq!(first, second);
 }
 
 #[tokio::test]

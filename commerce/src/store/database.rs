@@ -165,6 +165,11 @@ impl Database {
         answer.await.map_err(|_| StoreError::Closed)?
     }
 
+    /// Whether other processes may write to it, too.
+    pub(crate) fn is_shared(&self) -> bool {
+        !matches!(self.shared.readers, Pool::Sqlite(_))
+    }
+
     /// The number of the newest event that this process committed: changes after each commit that published any.
     pub(crate) fn committed(&self) -> watch::Receiver<i64> {
         self.shared.committed.clone()
@@ -181,7 +186,7 @@ impl Database {
     /// # Errors
     /// See [`StoreError`].
     pub(crate) async fn lease(&self, duty: &'static str, time: Duration) -> Result<bool, StoreError> {
-        if matches!(self.shared.readers, Pool::Sqlite(_)) {
+        if !self.is_shared() {
             return Ok(true);
         }
         let process = self.shared.process.clone();
