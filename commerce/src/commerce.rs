@@ -29,7 +29,7 @@ use crate::reseller::Reseller;
 use crate::routes;
 use crate::settings::CommerceSettings;
 use crate::stack::Edge;
-use crate::store::{Storage, StorageError, StoreError};
+use crate::store::{self, Storage, StorageError, StoreError};
 use crate::warehouse;
 
 /// Where the routes of the process and of each actor begin.
@@ -186,6 +186,8 @@ impl Commerce {
     pub async fn run(self, shutdown: Shutdown) {
         let Self { router, storage, databases, metrics, jobs, listeners, http, mut tasks, peers } = self;
         tasks.spawn("jobs", jobs.run(shutdown.clone()));
+        let kept = databases.clone();
+        tasks.spawn("purge", store::purge_all(move || kept.list()));
         let router = router.merge(routes::admin_routes(databases, metrics)).merge(page::root());
         let serve = async {
             if listeners.is_empty() {

@@ -29,3 +29,18 @@ pub(crate) const EVENTS_WAIT: Duration = Duration::from_secs(4);
 
 /// Between two looks at a feed that other processes may have written to.
 pub(crate) const EVENTS_POLL: Duration = Duration::from_millis(500);
+
+/// How long the answer to a request is kept for repeats with the same `Idempotency-Key`.
+pub(crate) const KEEP_ANSWERS: Duration = Duration::from_secs(24 * 3600);
+
+/// How long events are kept for consumers that are away.
+pub(crate) const KEEP_EVENTS: Duration = Duration::from_secs(30 * 24 * 3600);
+
+/// How long it is known which events were taken in: longer than any of them can come again.
+pub(crate) const KEEP_INBOX: Duration = Duration::from_secs(60 * 24 * 3600);
+
+/// Between two looks for rows whose time is over.
+pub(crate) const PURGE_EVERY: Duration = Duration::from_secs(3600);
+
+/// Rows forgotten in one piece of work: some milliseconds of the writer.
+pub(crate) const PURGE_STEP: i64 = 2000;

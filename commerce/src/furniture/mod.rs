@@ -31,7 +31,7 @@ use crate::clock::Timestamp;
 use crate::commerce::StartError;
 use crate::context::{Actor, Context, Tasks};
 use crate::event;
-use crate::job::{JobError, JobKind};
+use crate::job::JobKind;
 use crate::money::Money;
 use crate::shop::{self, Profile, Shop};
 use crate::store::{Database, StoreError};
@@ -42,9 +42,7 @@ const LOCATION: &str = "store";
 /// Delivers webhooks.
 const DELIVERY: JobKind = webhook::delivery_kind("furniture.webhook");
 /// Goes through the books at night.
-const AUDIT: JobKind = JobKind::new("furniture.audit").at_once(1);
-/// After midnight UTC.
-const AUDIT_AT: std::time::Duration = std::time::Duration::from_secs(2 * 3600);
+const AUDIT: JobKind = JobKind::new("furniture.audit");
 
 /// The furniture shop. Clones are the same shop.
 #[derive(Debug, Clone)]
@@ -107,7 +105,7 @@ pub(crate) async fn open(context: &Context, settings: &FurnitureSettings) -> Res
         .map_err(file)?;
     let streamed = Arc::new(Semaphore::new(limit::STREAMED));
     let furniture = Furniture { inner: Arc::new(Inner { shop, exports, webhooks, streamed }) };
-    furniture.audit_nightly(context);
+    furniture.shop().audit_nightly(&context.jobs, AUDIT);
     Ok(furniture)
 }
 
@@ -133,17 +131,6 @@ impl Furniture {
         tasks.spawn("furniture.sweep", self.inner.shop.run());
         tasks.spawn("furniture.discounts", self.clone().tell());
         tasks.spawn("furniture.exports", self.clone().tidy());
-    }
-
-    fn audit_nightly(&self, context: &Context) {
-        let shop = self.inner.shop.clone();
-        context.jobs.daily(AUDIT, AUDIT_AT, move || {
-            let shop = shop.clone();
-            async move {
-                let audit = shop.audit().await?;
-                if audit.whole { Ok(()) } else { Err(JobError::Never("the books do not agree".to_owned())) }
-            }
-        });
     }
 
     fn shop(&self) -> &Shop<FurnitureRules> {

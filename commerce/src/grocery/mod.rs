@@ -19,6 +19,7 @@ use crate::auth::Scope;
 use crate::commerce::StartError;
 use crate::context::{Actor, Context, Tasks};
 use crate::id::IdError;
+use crate::job::JobKind;
 use crate::money::Money;
 use crate::shop::{self, Profile, Shop, ShopSettings};
 use crate::store::StoreError;
@@ -62,7 +63,9 @@ impl Grocery {
             free_from: Some(Money::eur(6000)),
         };
         let (clock, faults) = (context.clock.clone(), context.faults.clone());
-        Ok(Self { shop: Shop::new(db, profile, Promotions, settings, clock, faults) })
+        let shop = Shop::new(db, profile, Promotions, settings, clock, faults);
+        shop.audit_nightly(&context.jobs, JobKind::new("grocery.audit"));
+        Ok(Self { shop })
     }
 
     /// All routes, without a prefix.

@@ -44,6 +44,7 @@ use crate::actor::Actor;
 use crate::commerce::StartError;
 use crate::context::{Context, Tasks};
 use crate::fault::Faults;
+use crate::job::JobKind;
 use crate::money::Money;
 use crate::peer::Peers;
 use crate::shop::{self, Profile, Shop, ShopSettings};
@@ -95,6 +96,7 @@ impl Pharmacy {
         // The pharmacy sends its orders itself, with a parcel: the order book must not.
         let orders = ShopSettings { dispatch_after_ms: 0, ..orders.clone() };
         let shop = Shop::new(db, profile, rules, &orders, context.clock.clone(), context.faults.clone());
+        shop.audit_nightly(&context.jobs, JobKind::new("pharmacy.audit"));
         let (peers, faults) = (context.peers.clone(), context.faults.clone());
         Ok(Self { shop, catalogue, peers, faults, auto_advice: settings.auto_advice() })
     }

@@ -13,6 +13,7 @@ mod catalogue;
 mod decide;
 mod limit;
 mod model;
+mod nightly;
 mod place;
 mod product;
 mod read;

@@ -44,6 +44,7 @@ mod tables;
 mod tests;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 pub use settings::WarehouseSettings;
 
@@ -52,6 +53,7 @@ use crate::clock::Clock;
 use crate::context::{Context, Tasks};
 use crate::event;
 use crate::fault::Faults;
+use crate::job::{JobError, JobKind};
 use crate::peer::Peer;
 use crate::store::{Database, StoreError};
 
@@ -66,13 +68,30 @@ pub(crate) struct Warehouse {
     context: Context,
 }
 
+/// Compares ledger and stock at night.
+const AUDIT: JobKind = JobKind::new("warehouse.audit").at_once(1).timeout(Duration::from_secs(30 * 60));
+/// After midnight UTC: a quiet hour in Finland.
+const AUDIT_AT: Duration = Duration::from_secs(2 * 3600);
+
 /// Opens the warehouse's database and brings it to this version.
 ///
 /// # Errors
 /// The database cannot be reached, or holds something newer or else.
 pub(crate) async fn open(context: &Context, settings: &WarehouseSettings) -> Result<Warehouse, StoreError> {
+    let database = context.database(Actor::Warehouse, &[tables::MIGRATIONS]).await?;
+    let kept = database.clone();
+    context.jobs.daily(AUDIT, AUDIT_AT, move || {
+        let database = kept.clone();
+        async move {
+            if audit::audit(&database, None).await?.holds {
+                return Ok(());
+            }
+            tracing::error!("the ledger does not explain the stock");
+            Err(JobError::Never("the ledger does not explain the stock".to_owned()))
+        }
+    });
     Ok(Warehouse {
-        database: context.database(Actor::Warehouse, &[tables::MIGRATIONS]).await?,
+        database,
         clock: context.clock.clone(),
         faults: context.faults.clone(),
         courier: context.peers.get(Actor::Courier),
