@@ -147,6 +147,7 @@ impl Commerce {
         state_directory: Option<PathBuf>,
         shutdown: Shutdown,
     ) -> Result<Self, StartError> {
+        let settings = settings.in_effect();
         let context = context(&settings, state_directory.as_deref(), shutdown).await?;
         let mut assembly = Assembly::new(&settings, &context);
         assembly.mount_process(&context);
@@ -342,12 +343,6 @@ impl Assembly {
         let edge = Edge::new(context.authority.clone(), context.faults.clone(), streams, settings.limit.clone());
         let (peers, api) = (context.peers.clone(), OpenApi::default());
         Self { edge, peers, router: Router::new(), api, tasks: Tasks::default() }
-    }
-
-    /// Everything taken in so far, for tests.
-    #[cfg(test)]
-    pub(crate) fn router(&self) -> Router {
-        self.parts().0
     }
 
     /// Takes an actor's routes in: for strangers, for its peers, and for the description.

@@ -90,8 +90,6 @@ problems! {
     key_reused = UNPROCESSABLE_ENTITY, "idempotency-key-reused", "The Idempotency-Key belongs to another request";
     /// The first request with this `Idempotency-Key` is still being worked on.
     key_in_flight = CONFLICT, "idempotency-key-in-flight", "The first request with this key is not finished";
-    /// The payment was refused.
-    payment_refused = PAYMENT_REQUIRED, "payment-refused", "The payment was refused";
     /// A prescription is needed and there is none that serves.
     prescription_required = FORBIDDEN, "prescription-required", "A valid prescription is needed";
     /// A limit of a promotion is reached.

@@ -44,7 +44,8 @@ pub struct CommerceSettings {
     /// NATS server whose JetStream carries events between processes: `nats://host:4222`. Without it actors read each other's
     /// feeds over HTTP. Needs the feature `nats`.
     pub nats_url: Option<String>,
-    /// Hands out demo tokens to everybody who asks: for trying things out on one machine.
+    /// For trying things out on one machine: hands out demo tokens to everybody who asks, and whatever people would do by
+    /// hand (advise, dispatch, pick, pack) goes by itself after a few seconds.
     pub demo: bool,
     /// Fills empty databases with synthetic goods.
     pub seed: bool,
@@ -144,7 +145,24 @@ impl LimitSettings {
     }
 }
 
+/// How long a demonstration lets people see each step, in milliseconds.
+const DEMO_STEP_MS: u64 = 3_000;
+
 impl CommerceSettings {
+    /// What is in effect: in a demonstration nothing waits for hands, unless the settings say when it goes by itself.
+    pub(crate) fn in_effect(mut self) -> Self {
+        if self.demo {
+            let steps =
+                [&mut self.shop.dispatch_after_ms, &mut self.pharmacy.auto_advice_ms, &mut self.warehouse.auto_ms];
+            for step in steps {
+                if *step == 0 {
+                    *step = DEMO_STEP_MS;
+                }
+            }
+        }
+        self
+    }
+
     /// Where an actor is that is not in this process. One line per actor, as their settings are types of their own.
     pub(crate) fn url(&self, actor: Actor) -> Option<&str> {
         let url = match actor {

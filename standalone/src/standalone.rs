@@ -117,7 +117,8 @@ impl Standalone {
             ..UpstreamSettings::default()
         });
         relay.upstream.extend(own);
-        let relay = Relay::load(relay, Shared { state_directory, more: commerce.routes(), ..Shared::new(metrics) }).await?;
+        let relay =
+            Relay::load(relay, Shared { state_directory, more: commerce.routes(), ..Shared::new(metrics) }).await?;
         Ok(Self { origin, relay, commerce, _scratch: scratch, broadcasts })
     }
 
@@ -135,11 +136,7 @@ impl Standalone {
 
     /// Runs all roles until shutdown.
     pub async fn run(self, shutdown: Shutdown) {
-        tokio::join!(
-            self.origin.run(shutdown.clone()),
-            self.relay.run(shutdown.clone()),
-            self.commerce.run(shutdown)
-        );
+        tokio::join!(self.origin.run(shutdown.clone()), self.relay.run(shutdown.clone()), self.commerce.run(shutdown));
     }
 }
 

@@ -1,5 +1,7 @@
 //! The feed of an actor's events.
 
+#![expect(unused_qualifications, reason = "the description of routes writes out paths")]
+
 use std::sync::Arc;
 use std::time::Duration;
 

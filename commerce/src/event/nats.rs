@@ -1,12 +1,13 @@
 //! NATS JetStream between processes, fed by the outbox: what it loses is sent again, what it doubles is handled once.
 
+use std::future::IntoFuture;
 use std::sync::Arc;
 use std::time::Duration;
 
 use super::consume::{Pause, apply};
 use super::{BusError, Event, Handler, read};
 use crate::context::{Actor, Tasks};
-use crate::limit::{EVENTS_PER_PAGE, EVENTS_POLL, EVENTS_WAIT};
+use crate::limit::{EVENTS_PER_PAGE, EVENTS_POLL};
 use crate::store::{Database, StoreError, args};
 use async_nats::HeaderMap;
 use async_nats::header::NATS_MESSAGE_ID;
@@ -105,7 +106,7 @@ impl Bus {
             stored.push(self.context.publish_with_headers(subject, headers, payload).await?);
         }
         // Only what the bus says it has stored counts as sent.
-        try_join_all(stored.into_iter().map(std::future::IntoFuture::into_future)).await?;
+        try_join_all(stored.into_iter().map(IntoFuture::into_future)).await?;
         database
             .write::<_, StoreError, _>(None, move |tx| {
                 Box::pin(async move {

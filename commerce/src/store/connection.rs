@@ -23,14 +23,12 @@ pub(super) enum Connection {
 fn bind<A: Arguments>(args: Vec<Value>) -> Result<A, StoreError>
 where
     for<'t> Option<i64>: sqlx::Encode<'t, A::Database> + sqlx::Type<A::Database>,
-    for<'t> Option<f64>: sqlx::Encode<'t, A::Database> + sqlx::Type<A::Database>,
     for<'t> Option<String>: sqlx::Encode<'t, A::Database> + sqlx::Type<A::Database>,
 {
     let mut bound = A::default();
     for value in args {
         let added = match value {
             Value::Int(value) => bound.add(value),
-            Value::Real(value) => bound.add(value),
             Value::Text(value) => bound.add(value),
         };
         added.map_err(|error| StoreError::from(sqlx::Error::Encode(error)))?;
@@ -55,9 +53,13 @@ impl Connection {
     /// Statements without parameters or answer, such as `BEGIN`.
     pub(super) async fn raw(&mut self, sql: &'static str) -> Result<(), StoreError> {
         match self {
-            Self::Sqlite(connection) => drop(sqlx::raw_sql(sql).execute(&mut **connection).await?),
+            Self::Sqlite(connection) => {
+                sqlx::raw_sql(sql).execute(&mut **connection).await?;
+            }
             #[cfg(feature = "postgres")]
-            Self::Postgres(connection) => drop(sqlx::raw_sql(sql).execute(&mut **connection).await?),
+            Self::Postgres(connection) => {
+                sqlx::raw_sql(sql).execute(&mut **connection).await?;
+            }
         }
         Ok(())
     }
@@ -122,7 +124,6 @@ fn sqlite_row(row: &SqliteRow) -> Result<Row, StoreError> {
         }
         let decoded = match raw.type_info().name() {
             "INTEGER" | "BOOLEAN" => <i64 as Decode<'_, Sqlite>>::decode(raw).map(|value| Value::Int(Some(value))),
-            "REAL" => <f64 as Decode<'_, Sqlite>>::decode(raw).map(|value| Value::Real(Some(value))),
             _ => <String as Decode<'_, Sqlite>>::decode(raw).map(|value| Value::Text(Some(value))),
         };
         decoded.map_err(|source| column_error(row.columns()[column].name(), source))
@@ -151,12 +152,10 @@ mod postgres {
                 "INT8" => <i64 as Decode<'_, Postgres>>::decode(raw).map(|value| Value::Int(Some(value))),
                 "INT4" => <i32 as Decode<'_, Postgres>>::decode(raw).map(|value| Value::Int(Some(value.into()))),
                 "BOOL" => <bool as Decode<'_, Postgres>>::decode(raw).map(|value| Value::Int(Some(value.into()))),
-                "FLOAT8" => <f64 as Decode<'_, Postgres>>::decode(raw).map(|value| Value::Real(Some(value))),
-                "FLOAT4" => <f32 as Decode<'_, Postgres>>::decode(raw).map(|value| Value::Real(Some(value.into()))),
                 "TEXT" | "VARCHAR" | "NAME" => {
                     <String as Decode<'_, Postgres>>::decode(raw).map(|value| Value::Text(Some(value)))
                 }
-                other => Err(format!("type {other}: cast it to BIGINT, TEXT or DOUBLE PRECISION").into()),
+                other => Err(format!("type {other}: cast it to BIGINT or TEXT").into()),
             };
             decoded.map_err(|source| column_error(row.columns()[column].name(), source))
         };

@@ -175,11 +175,6 @@ impl Database {
         self.shared.committed.clone()
     }
 
-    /// Writes that wait, of [`WRITES_WAITING`].
-    pub(crate) fn waiting(&self) -> usize {
-        self.shared.jobs.max_capacity() - self.shared.jobs.capacity()
-    }
-
     /// Whether this process has a named duty for so long: of all processes that share the database one has it. Asking again
     /// prolongs it. A folder has one process, which has all duties.
     ///

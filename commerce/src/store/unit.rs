@@ -187,9 +187,12 @@ impl<B: Batch> Job for Item<B> {
     }
 }
 
+/// Who asked for an item of a batch: the key of the request, and where the answer goes.
+type Asker<B> = (Option<Once>, Reply<<B as Batch>::Answer, <B as Batch>::Rejection>);
+
 /// All items of one batch.
 struct Set<B: Batch> {
-    callers: Vec<(Option<Once>, Reply<B::Answer, B::Rejection>)>,
+    callers: Vec<Asker<B>>,
     items: Vec<B::Item>,
     outcomes: Outcomes<B>,
 }

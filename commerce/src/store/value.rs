@@ -13,8 +13,6 @@ pub(crate) enum Value {
     Int(Option<i64>),
     /// TEXT.
     Text(Option<String>),
-    /// DOUBLE PRECISION.
-    Real(Option<f64>),
 }
 
 /// The parameters of a statement, in order.
@@ -41,8 +39,6 @@ from! {
     Option<i64> => |value| Self::Int(value);
     Timestamp => |value| Self::Int(Some(value.0));
     Option<Timestamp> => |value| Self::Int(value.map(|time| time.0));
-    f64 => |value| Self::Real(Some(value));
-    Option<f64> => |value| Self::Real(value);
     &str => |value| Self::Text(Some(value.to_owned()));
     String => |value| Self::Text(Some(value));
     &String => |value| Self::Text(Some(value.clone()));
@@ -69,7 +65,7 @@ impl Row {
     pub(crate) fn opt_int(&self, column: usize) -> Result<Option<i64>, StoreError> {
         match self.value(column)? {
             Value::Int(value) => Ok(*value),
-            Value::Text(None) | Value::Real(None) => Ok(None),
+            Value::Text(None) => Ok(None),
             other => Err(mismatch(column, "BIGINT", other)),
         }
     }
@@ -81,22 +77,8 @@ impl Row {
     pub(crate) fn opt_text(&self, column: usize) -> Result<Option<&str>, StoreError> {
         match self.value(column)? {
             Value::Text(value) => Ok(value.as_deref()),
-            Value::Int(None) | Value::Real(None) => Ok(None),
+            Value::Int(None) => Ok(None),
             other => Err(mismatch(column, "TEXT", other)),
-        }
-    }
-
-    /// A number that need not be whole, if it is not NULL.
-    ///
-    /// # Errors
-    /// The column holds something else.
-    pub(crate) fn opt_real(&self, column: usize) -> Result<Option<f64>, StoreError> {
-        match self.value(column)? {
-            Value::Real(value) => Ok(*value),
-            #[expect(clippy::cast_precision_loss, reason = "SQLite gives whole reals as integers")]
-            Value::Int(value) => Ok(value.map(|value| value as f64)),
-            Value::Text(None) => Ok(None),
-            other => Err(mismatch(column, "DOUBLE", other)),
         }
     }
 
@@ -114,14 +96,6 @@ impl Row {
     /// NULL, or something else.
     pub(crate) fn text(&self, column: usize) -> Result<&str, StoreError> {
         self.opt_text(column)?.ok_or_else(|| null(column))
-    }
-
-    /// A DOUBLE PRECISION.
-    ///
-    /// # Errors
-    /// NULL, or something else.
-    pub(crate) fn real(&self, column: usize) -> Result<f64, StoreError> {
-        self.opt_real(column)?.ok_or_else(|| null(column))
     }
 
     /// A moment, kept as milliseconds.
@@ -165,7 +139,6 @@ fn mismatch(column: usize, wanted: &str, found: &Value) -> StoreError {
     let found = match found {
         Value::Int(_) => "BIGINT",
         Value::Text(_) => "TEXT",
-        Value::Real(_) => "DOUBLE",
     };
     StoreError::Value(format!("column {column} is {found}, not {wanted}"))
 }

@@ -183,9 +183,12 @@ async fn keep(tx: &mut Tx, answers: &[(Once, String)]) -> Result<(), StoreError>
     Ok(())
 }
 
+/// The first job of a kind, and the others.
+type Group = (Box<dyn Job>, Vec<Box<dyn Job>>);
+
 /// Jobs of one kind become one unit, in the place of the first of them.
 fn units(jobs: Vec<Box<dyn Job>>) -> Vec<Box<dyn Unit>> {
-    let mut groups: Vec<(Box<dyn Job>, Vec<Box<dyn Job>>)> = Vec::new();
+    let mut groups: Vec<Group> = Vec::new();
     let mut places: HashMap<TypeId, usize> = HashMap::new();
     for job in jobs {
         match job.kind() {
