@@ -1,8 +1,10 @@
 //! What every actor is given at its start.
 
+use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use futures_util::future::BoxFuture;
 use process::Shutdown;
 use tokio::task::JoinSet;
 
@@ -74,22 +76,32 @@ impl Context {
 }
 
 /// Tasks of the actors, owned by who runs the process: sweepers, drivers of sagas, consumers of events.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub(crate) struct Tasks {
-    set: JoinSet<&'static str>,
+    list: Vec<(&'static str, BoxFuture<'static, ()>)>,
+}
+
+impl fmt::Debug for Tasks {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries(self.list.iter().map(|(name, _)| name)).finish()
+    }
 }
 
 impl Tasks {
-    /// Runs a task until it ends by itself, or is cut off some time after shutdown has begun.
+    /// Has a task run once all actors are there, until it ends by itself or is cut off some time after shutdown has begun.
     pub(crate) fn spawn(&mut self, name: &'static str, future: impl Future<Output = ()> + Send + 'static) {
-        self.set.spawn(async move {
-            future.await;
-            name
-        });
+        self.list.push((name, Box::pin(future)));
     }
 
-    /// Waits until shutdown has begun and all tasks have ended or had time to.
-    pub(crate) async fn run(mut self, shutdown: &Shutdown) {
+    /// Runs all tasks, until shutdown has begun and all have ended or had time to.
+    pub(crate) async fn run(self, shutdown: &Shutdown) {
+        let mut set = JoinSet::new();
+        for (name, task) in self.list {
+            set.spawn(async move {
+                task.await;
+                name
+            });
+        }
         let over = async {
             shutdown.begun().await;
             tokio::select! {
@@ -97,7 +109,6 @@ impl Tasks {
                 () = shutdown.expired() => {}
             }
         };
-        let set = &mut self.set;
         let ended = async {
             while let Some(task) = set.join_next().await {
                 match task {
@@ -111,6 +122,6 @@ impl Tasks {
             () = over => {}
             () = ended => {}
         }
-        self.set.shutdown().await;
+        set.shutdown().await;
     }
 }

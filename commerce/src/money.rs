@@ -147,6 +147,15 @@ impl Money {
     }
 }
 
+/// The VAT of one rate inside a total.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub(crate) struct VatLine {
+    /// Basis points: 2550 is 25.5 %.
+    pub(crate) rate: i64,
+    /// The VAT inside all that is taxed at this rate, together.
+    pub(crate) amount: Money,
+}
+
 impl fmt::Display for Money {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let digits = usize::from(self.currency.0.exponent().unwrap_or(0));

@@ -60,6 +60,7 @@ pub(crate) struct QuoteQuery {
 
 /// What one carrier offers.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[schema(as = CarrierQuote)]
 pub(crate) struct Quote {
     /// Who.
     pub carrier: String,

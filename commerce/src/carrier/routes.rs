@@ -9,7 +9,7 @@ use utoipa_axum::routes;
 use super::Carrier;
 use super::model::{Booking, Consignment, Doors, QuoteQuery, Quotes, Round};
 use crate::auth::{Caller, Scope};
-use crate::http::Command;
+use crate::http::{Command, Nothing};
 use crate::problem::Problem;
 
 /// All paths, without the prefix.
@@ -22,11 +22,6 @@ pub(super) fn routes(carrier: Carrier) -> OpenApiRouter {
         .routes(routes!(drive))
         .with_state(carrier)
 }
-
-/// An empty body.
-#[derive(Debug, serde::Deserialize, garde::Validate, utoipa::ToSchema)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct Nothing {}
 
 /// What it would cost and when it would be there.
 #[utoipa::path(get, path = "/quotes", tag = "carrier", params(QuoteQuery), responses((status = 200, body = Quotes)))]

@@ -24,7 +24,7 @@ use super::number::ParcelNumber;
 use super::planning::Routes;
 use super::request::ParcelRequest;
 use crate::auth::{Caller, MaybeCaller, Scope};
-use crate::http::{Command, Entry, Live, tagged};
+use crate::http::{Command, Entry, Live, Nothing, tagged};
 use crate::problem::Problem;
 
 /// All paths, without the prefix.
@@ -42,11 +42,6 @@ pub(super) fn routes(courier: Courier) -> OpenApiRouter {
         .routes(routes!(map_png))
         .with_state(courier)
 }
-
-/// An empty body.
-#[derive(Debug, Deserialize, Validate, ToSchema)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct Nothing {}
 
 /// Which day is to be planned.
 #[derive(Debug, Deserialize, Validate, ToSchema)]

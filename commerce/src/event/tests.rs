@@ -76,6 +76,8 @@ async fn the_bus_carries_events() {
     bus.feed(&mut tasks, Actor::Grocery, &producer.database);
     let name: &'static str = Box::leak(crate::id::new_uuid().into_boxed_str());
     bus.follow(&mut tasks, &consumer.database, name, Actor::Grocery, Arc::new(Count));
+    let running =
+        tokio::spawn(async move { tasks.run(&process::Shutdown::new(std::time::Duration::from_secs(1))).await });
     let subject = crate::id::new_uuid();
     let published = subject.clone();
     let publish = producer
@@ -93,4 +95,5 @@ async fn the_bus_carries_events() {
     };
     let times = tokio::time::timeout(std::time::Duration::from_secs(20), arrived).await.expect("the event arrives");
     assert_eq!(times, 1);
+    running.abort();
 }

@@ -6,7 +6,7 @@ use axum::extract::{Path, Query, State};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use garde::Validate;
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
@@ -18,7 +18,7 @@ use super::store::{DiscountError, DiscountView};
 use super::{Furniture, NewDiscountError};
 use crate::auth::{Caller, Scope};
 use crate::clock::Timestamp;
-use crate::http::{Command, tagged};
+use crate::http::{Command, Items, Nothing, tagged};
 use crate::id::{ExportId, Sku};
 use crate::problem::Problem;
 
@@ -33,12 +33,6 @@ pub(super) fn routes(furniture: Furniture) -> OpenApiRouter {
         .routes(routes!(end_discount))
         .routes(routes!(withdraw))
         .with_state(furniture)
-}
-
-/// A list.
-#[derive(Debug, Serialize, ToSchema)]
-struct Items<T> {
-    items: Vec<T>,
 }
 
 /// What to export at once.
@@ -66,11 +60,6 @@ struct ExportBody {
     #[serde(default)]
     since: Option<i64>,
 }
-
-/// Nothing: an empty object.
-#[derive(Debug, Deserialize, Validate, ToSchema)]
-#[serde(deny_unknown_fields)]
-struct EmptyBody {}
 
 /// A discount.
 #[derive(Debug, Deserialize, Validate, ToSchema)]
@@ -274,7 +263,7 @@ async fn end_discount(
 }
 
 /// Takes a product out of the catalogue (scope `catalog:write`). Exports of changes tell of it as deleted; orders stay.
-#[utoipa::path(post, path = "/products/{sku}/withdraw", request_body = EmptyBody, params(
+#[utoipa::path(post, path = "/products/{sku}/withdraw", request_body = Nothing, params(
     ("sku" = Sku, Path, description = "The shop's own code"),
     ("Idempotency-Key" = String, Header, description = "New for each request")), responses(
     (status = 204, description = "Withdrawn"),
@@ -283,10 +272,10 @@ async fn withdraw(
     State(furniture): State<Furniture>,
     caller: Caller,
     Path(sku): Path<String>,
-    command: Command<EmptyBody>,
+    command: Command<Nothing>,
 ) -> Result<StatusCode, Problem> {
     caller.require(Scope::CatalogWrite)?;
-    let EmptyBody {} = command.body;
+    let Nothing {} = command.body;
     let unknown = || Problem::not_found("there is no such product");
     let sku = Sku::parse(&sku).map_err(|_| unknown())?;
     if furniture.withdraw(Some(&command.once), sku).await? { Ok(StatusCode::NO_CONTENT) } else { Err(unknown()) }

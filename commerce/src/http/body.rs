@@ -5,6 +5,8 @@ use axum::extract::{FromRequest, Request};
 use axum::http::{HeaderMap, StatusCode, header};
 use garde::Validate;
 use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use crate::problem::Problem;
 
@@ -24,6 +26,17 @@ where
         let bytes = read(request, state).await?;
         parse(&headers, &bytes).map(Self)
     }
+}
+
+/// A body that says nothing: an empty object, or no body at all.
+#[derive(Debug, Deserialize, Validate, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Nothing {}
+
+/// All there is of something that there are few of.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct Items<T> {
+    pub(crate) items: Vec<T>,
 }
 
 /// All bytes of the body, up to the limit on bodies.

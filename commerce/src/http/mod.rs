@@ -8,7 +8,7 @@ mod live;
 mod page;
 mod version;
 
-pub(crate) use body::Json;
+pub(crate) use body::{Items, Json, Nothing};
 pub(crate) use command::{Command, KEY_HEADER, MISSING, key_of};
 pub(crate) use live::{Entry, Live, Streams};
 pub(crate) use page::{Listed, Page};

@@ -20,7 +20,7 @@ use super::limit::{MAX_AVAILABILITY, MAX_QUERY_CHARS, MAX_TEXT};
 use super::medicine::{Atc, Control, Medicine, Status, Vnr};
 use super::seed::{DemoPharmacy, PHARMACIES};
 use crate::auth::{Caller, Scope};
-use crate::http::{Command, Listed, Page};
+use crate::http::{Command, Listed, Nothing, Page};
 use crate::id::{Gtin, OrderId, Sku};
 use crate::language::{Language, Localized};
 use crate::money::Money;
@@ -358,12 +358,8 @@ async fn list_orders(
     Ok(page.answer(items, next.as_ref()))
 }
 
-#[derive(Debug, Deserialize, Validate, ToSchema)]
-#[serde(deny_unknown_fields)]
-struct DispatchBody {}
-
 /// Books the parcel, gives out the medicines and sends them (scope `order:fulfil`). What was sent cannot be returned.
-#[utoipa::path(post, path = "/orders/{id}/dispatch", request_body = DispatchBody, params(
+#[utoipa::path(post, path = "/orders/{id}/dispatch", request_body = Nothing, params(
     ("id" = OrderId, Path, description = "The order"),
     ("Idempotency-Key" = String, Header, description = "New for each request")), responses(
     (status = 200, description = "Dispatched, with the parcel's number", body = Order),
@@ -374,10 +370,10 @@ async fn dispatch_order(
     State(pharmacy): State<Pharmacy>,
     caller: Caller,
     Path(id): Path<String>,
-    command: Command<DispatchBody>,
+    command: Command<Nothing>,
 ) -> Result<Response, Problem> {
     caller.require(Scope::OrderFulfil)?;
-    let DispatchBody {} = command.body;
+    let Nothing {} = command.body;
     let id = order_id(&id)?;
     // A repeat after success finds the order dispatched already: that is its answer.
     let known = pharmacy.shop.order(&id, &Whose::All).await?;

@@ -11,14 +11,14 @@ use super::book::{HistoryEntry, Stored, advance, history, insert, load};
 use super::limit::MAX_LINES;
 use super::payment::{LedgerEntry, of_order};
 use super::perform::new_part;
-use super::quote::{LineView, Quote, Shopper, VatLine, WantedLine, vat_of};
+use super::quote::{LineView, Quote, Shopper, WantedLine, vat_of};
 use super::saga::{Fact, OrderState, Parcel, PartState, Payment, Retry, Saga, Shop, placed};
 use crate::address::Address;
 use crate::auth::{Caller, Scope};
 use crate::clock::Timestamp;
 use crate::id::OrderId;
 use crate::language::Language;
-use crate::money::Money;
+use crate::money::{Money, VatLine};
 use crate::problem::Problem;
 use crate::store::Once;
 

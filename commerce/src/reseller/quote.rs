@@ -15,7 +15,7 @@ use super::sourcing::{Basket, Choice, Demand, Method, Shipping};
 use crate::address::Address;
 use crate::id::{Gtin, Sku};
 use crate::language::Language;
-use crate::money::{CurrencyCode, Money};
+use crate::money::{CurrencyCode, Money, VatLine};
 use crate::problem::Problem;
 
 /// One line of a basket: a shop's own code, or a GTIN that any shop may serve.
@@ -95,15 +95,6 @@ impl LineView {
             prescription: line.prescription.clone(),
         }
     }
-}
-
-/// VAT of one rate.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-pub(crate) struct VatLine {
-    /// Basis points.
-    pub(crate) rate: i64,
-    /// Inside the total.
-    pub(crate) amount: Money,
 }
 
 /// What one shop asks for bringing its goods.

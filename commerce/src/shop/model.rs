@@ -7,7 +7,7 @@ use crate::address::Address;
 use crate::clock::Timestamp;
 use crate::id::{OrderId, Sku};
 use crate::language::Language;
-use crate::money::{CurrencyCode, Money, MoneyError};
+use crate::money::{CurrencyCode, Money, MoneyError, VatLine};
 
 use super::Rejection;
 
@@ -135,15 +135,6 @@ pub(crate) struct OrderLine {
     /// The prescription it is taken from.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) prescription: Option<String>,
-}
-
-/// The VAT inside an order, per rate.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-pub(crate) struct VatLine {
-    /// Basis points: 2550 is 25.5 %.
-    pub(crate) rate: i64,
-    /// The VAT inside the lines of this rate together.
-    pub(crate) amount: Money,
 }
 
 /// An order as everybody sees it.

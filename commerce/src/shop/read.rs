@@ -171,6 +171,7 @@ fn assemble<R>(desk: &Desk<R>, orders: &[Row], lines: &[Row]) -> Result<Vec<Orde
 
 /// What the books say.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[schema(as = ShopAudit)]
 pub(crate) struct Audit {
     /// Whether everything adds up: per place and product, open lines = reserved <= on hand = received - dispatched.
     pub(crate) whole: bool,

@@ -13,7 +13,7 @@ use utoipa_axum::router::OpenApiRouter;
 
 use crate::address::Address;
 use crate::auth::{Caller, MaybeCaller, Scope};
-use crate::http::{Command, IfMatch, Json, Listed, Page, tagged, tagged_json};
+use crate::http::{Command, IfMatch, Json, Listed, Nothing, Page, tagged, tagged_json};
 use crate::id::{OrderId, Sku};
 use crate::language::Language;
 use crate::money::Money;
@@ -157,10 +157,6 @@ struct CancelBody {
     #[garde(length(min = 1, max = TEXT))]
     reason: String,
 }
-
-#[derive(Debug, Deserialize, Validate, ToSchema)]
-#[serde(deny_unknown_fields)]
-struct DispatchBody {}
 
 #[derive(Debug, Deserialize, Validate, ToSchema)]
 #[serde(deny_unknown_fields)]
@@ -477,7 +473,7 @@ async fn cancel_order<R: Rules>(
 }
 
 /// Sends the goods out (scope `order:fulfil`).
-#[utoipa::path(post, path = "/orders/{id}/dispatch", request_body = DispatchBody, params(
+#[utoipa::path(post, path = "/orders/{id}/dispatch", request_body = Nothing, params(
     ("id" = OrderId, Path, description = "The order"),
     ("Idempotency-Key" = String, Header, description = "New for each request")), responses(
     (status = 200, description = "Dispatched", body = Order),
@@ -486,7 +482,7 @@ async fn dispatch_order<R: Rules>(
     State(shop): State<Shop<R>>,
     caller: Caller,
     Path(id): Path<String>,
-    command: Command<DispatchBody>,
+    command: Command<Nothing>,
 ) -> Result<Response, Problem> {
     caller.require(Scope::OrderFulfil)?;
     let id = OrderId::parse(&id).map_err(|_| Rejection::NotFound("order"))?;

@@ -42,9 +42,10 @@ pub(crate) struct Explained {
 
 /// The audit.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[schema(as = WarehouseAudit)]
 pub(crate) struct Audit {
     /// Whether every balance is what the ledger and the shipments say.
-    pub(crate) holds: bool,
+    pub(crate) whole: bool,
     pub(crate) stock_rows: i64,
     /// All movements by kind.
     pub(crate) movements: BTreeMap<String, Total>,
@@ -76,7 +77,7 @@ const TOTALS: &str = "
 /// Compares. With `item` its rows are explained whether they are right or not.
 pub(super) async fn audit(database: &Database, item: Option<&str>) -> Result<Audit, StoreError> {
     let wrong = explained(database, "").await?;
-    let holds = wrong.is_empty();
+    let whole = wrong.is_empty();
     let rows = match item {
         Some(item) => explained(database, item).await?,
         None => wrong,
@@ -88,7 +89,7 @@ pub(super) async fn audit(database: &Database, item: Option<&str>) -> Result<Aud
     }
     let stock = database.row("SELECT COUNT(*) FROM stock", args![]).await?;
     let stock_rows = stock.map_or(Ok(0), |row| row.int(0))?;
-    Ok(Audit { holds, stock_rows, movements, rows })
+    Ok(Audit { whole, stock_rows, movements, rows })
 }
 
 /// Rows of an item, or those that are wrong.

@@ -83,7 +83,7 @@ pub(crate) async fn open(context: &Context, settings: &WarehouseSettings) -> Res
     context.jobs.daily(AUDIT, AUDIT_AT, move || {
         let database = kept.clone();
         async move {
-            if audit::audit(&database, None).await?.holds {
+            if audit::audit(&database, None).await?.whole {
                 return Ok(());
             }
             tracing::error!("the ledger does not explain the stock");

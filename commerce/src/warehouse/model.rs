@@ -344,11 +344,6 @@ pub(crate) struct Walk {
     pub(crate) found: Vec<Found>,
 }
 
-/// A step that needs no words.
-#[derive(Debug, Clone, Default, Serialize, Deserialize, Validate, ToSchema)]
-#[serde(default, deny_unknown_fields)]
-pub(crate) struct Nothing {}
-
 /// Calling a shipment off.
 #[derive(Debug, Clone, Deserialize, Validate, ToSchema)]
 #[serde(deny_unknown_fields)]

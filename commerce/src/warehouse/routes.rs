@@ -13,13 +13,11 @@ use super::Warehouse;
 use super::audit::Audit;
 use super::list::{LedgerRow, StockRow};
 use super::map::{BinView, svg, views};
-use super::model::{
-    self, Cancel, Count, Inspection, NewCount, NewReceipt, NewShipment, Nothing, Pick, Receipt, Shipment, Walk,
-};
+use super::model::{self, Cancel, Count, Inspection, NewCount, NewReceipt, NewShipment, Pick, Receipt, Shipment, Walk};
 use super::service::LabelFile;
 use crate::auth::{Caller, Scope};
 use crate::event;
-use crate::http::{Command, Listed, Page, tagged};
+use crate::http::{Command, Listed, Nothing, Page, tagged};
 use crate::problem::Problem;
 
 impl Warehouse {

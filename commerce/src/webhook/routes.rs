@@ -4,7 +4,7 @@ use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use garde::Validate;
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
@@ -13,7 +13,7 @@ use super::limit;
 use super::model::{DeliveryView, Subscribed, Subscription};
 use super::service::{WebhookError, Webhooks};
 use crate::auth::{Caller, Scope};
-use crate::http::Command;
+use crate::http::{Command, Items, Nothing};
 use crate::id::SubscriptionId;
 use crate::problem::Problem;
 
@@ -39,17 +39,6 @@ struct SubscribeBody {
     #[garde(length(min = 1, max = 20))]
     #[schema(example = json!(["export.ready"]))]
     events: Vec<String>,
-}
-
-/// Nothing: an empty object.
-#[derive(Debug, Deserialize, Validate, ToSchema)]
-#[serde(deny_unknown_fields)]
-struct EmptyBody {}
-
-/// A list.
-#[derive(Debug, Serialize, ToSchema)]
-struct Items<T> {
-    items: Vec<T>,
 }
 
 fn subscription_id(text: &str) -> Result<SubscriptionId, Problem> {
@@ -97,7 +86,7 @@ async fn unsubscribe(
 }
 
 /// Gives a subscription a new secret; for a day calls are signed with the old one as well.
-#[utoipa::path(post, path = "/webhooks/{id}/rotate", request_body = EmptyBody, params(
+#[utoipa::path(post, path = "/webhooks/{id}/rotate", request_body = Nothing, params(
     ("id" = String, Path, description = "The subscription"),
     ("Idempotency-Key" = String, Header, description = "New for each request")), responses(
     (status = 200, description = "The new secret, never shown again", body = Subscribed),
@@ -106,10 +95,10 @@ async fn rotate(
     State(webhooks): State<Webhooks>,
     caller: Caller,
     Path(id): Path<String>,
-    command: Command<EmptyBody>,
+    command: Command<Nothing>,
 ) -> Result<Response, Problem> {
     caller.require(Scope::ExportRead)?;
-    let EmptyBody {} = command.body;
+    let Nothing {} = command.body;
     let made = webhooks.rotate(Some(&command.once), caller.subject, subscription_id(&id)?).await?;
     Ok(axum::Json(made).into_response())
 }

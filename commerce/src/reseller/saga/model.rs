@@ -49,6 +49,7 @@ impl Shop {
 /// Where an order stands, as its customer sees it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
+#[schema(as = ResellerOrderState)]
 pub(crate) enum OrderState {
     /// Taken in; the shops are being asked.
     Placed,
@@ -322,6 +323,7 @@ pub(crate) struct Shipment {
 
 /// A parcel on its way to the door.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[schema(as = ResellerParcel)]
 pub(crate) struct Parcel {
     /// Its number: follow it with this, without logging in.
     pub number: String,

@@ -191,7 +191,7 @@ impl World {
     /// Every balance must be what the ledger and the shipments say.
     async fn holds(&self) {
         let audit = self.get("/audit").await;
-        assert_eq!(audit["holds"], true, "{audit}");
+        assert_eq!(audit["whole"], true, "{audit}");
     }
 
     /// Kinds of the events so far.
