@@ -41,19 +41,19 @@ pub struct Flags {
     #[serde(skip)]
     pub common: SettingsArguments,
     /// TCP address to listen on; may be repeated
-    #[arg(long, value_name = "ADDRESS")]
+    #[arg(long, value_name = "ADDRESS", global = true)]
     #[serde(skip_serializing_if = "Vec::is_empty")]
     listen: Vec<SocketAddr>,
     /// Actor that lives in this process; may be repeated [default: all]
-    #[arg(long, value_name = "ACTOR", value_parser = actor)]
+    #[arg(long, value_name = "ACTOR", value_parser = actor, global = true)]
     #[serde(skip_serializing_if = "Vec::is_empty")]
     actors: Vec<Actor>,
     /// Hand out demo tokens to everybody who asks
-    #[arg(long)]
+    #[arg(long, global = true)]
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     demo: bool,
     /// Print the bound addresses as one line of JSON on standard output
-    #[arg(long)]
+    #[arg(long, global = true)]
     #[serde(skip)]
     json: bool,
     /// What to do

@@ -292,7 +292,7 @@ async fn open_actors(
         reseller.spawn(&mut assembly.tasks);
     }
     if here(Actor::Furniture) {
-        let furniture = furniture::open(context, &settings.furniture).await?;
+        let furniture = furniture::open(context, &settings.furniture, &settings.shop).await?;
         assembly.mount(Actor::Furniture, furniture.routes());
         furniture.spawn(&mut assembly.tasks);
     }

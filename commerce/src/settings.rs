@@ -199,6 +199,9 @@ impl CommerceSettings {
         if self.shop.order_ttl_s == 0 {
             return zero("shop.order_ttl_s");
         }
+        if self.pharmacy.order_ttl_s == 0 {
+            return zero("pharmacy.order_ttl_s");
+        }
         if self.shop.waiting == 0 {
             return zero("shop.waiting");
         }

@@ -14,6 +14,9 @@ use tracing_subscriber::{EnvFilter, fmt::MakeWriter};
 
 use crate::limit::{LOG_REPEAT, MAX_LOG_KEYS};
 
+/// Libraries that say at `info` what is of use only to who looks into them; a level for their target in the settings wins.
+const QUIET: &str = "apalis_core=warn";
+
 /// What is logged, and how.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -77,7 +80,7 @@ where
 {
     let LogSettings { level, format } = settings;
     let filter = EnvFilter::builder()
-        .parse(level)
+        .parse(format!("{QUIET},{level}"))
         .map_err(|error| LogError::Level { level: level.clone(), reason: error.to_string() })?;
     let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(writer).with_ansi(colours);
     Ok(match format {

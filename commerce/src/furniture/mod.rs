@@ -33,7 +33,7 @@ use crate::context::{Actor, Context, Tasks};
 use crate::event;
 use crate::job::JobKind;
 use crate::money::Money;
-use crate::shop::{self, Profile, Shop};
+use crate::shop::{self, Profile, Shop, ShopSettings};
 use crate::store::{Database, StoreError};
 use crate::webhook::{self, Webhooks};
 
@@ -82,7 +82,11 @@ pub(crate) async fn database(context: &Context) -> Result<Database, StoreError> 
 ///
 /// # Errors
 /// The database or the folder of exports cannot be used.
-pub(crate) async fn open(context: &Context, settings: &FurnitureSettings) -> Result<Furniture, StartError> {
+pub(crate) async fn open(
+    context: &Context,
+    settings: &FurnitureSettings,
+    orders: &ShopSettings,
+) -> Result<Furniture, StartError> {
     let db = database(context).await?;
     if context.seed && shop::is_empty(&db).await? {
         seed::fill(&db, context.demo).await?;
@@ -96,7 +100,7 @@ pub(crate) async fn open(context: &Context, settings: &FurnitureSettings) -> Res
         free_from: Some(Money::eur(50_000)),
     };
     let (clock, faults) = (context.clock.clone(), context.faults.clone());
-    let shop = Shop::new(db.clone(), profile, FurnitureRules, &settings.shop, clock, faults.clone());
+    let shop = Shop::new(db.clone(), profile, FurnitureRules, orders, clock, faults.clone());
     let webhooks = Webhooks::new(db.clone(), &context.jobs, DELIVERY, &[export::READY], settings.webhook)
         .map_err(|error| StartError::Database(error.into()))?;
     let folder = export_folder(context, settings)?;

@@ -5,7 +5,6 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::shop::ShopSettings;
 use crate::webhook::WebhookSettings;
 
 /// Settings of the furniture shop.
@@ -14,8 +13,6 @@ use crate::webhook::WebhookSettings;
 pub struct FurnitureSettings {
     /// Where it is if not in this process: `http://host:port`, before `/api/v1`.
     pub url: Option<String>,
-    /// Orders.
-    pub shop: ShopSettings,
     /// Calls to subscribers.
     pub webhook: WebhookSettings,
     /// Folder of finished exports; beside the databases unless named. With PostgreSQL it must be named, and shared by all
@@ -27,13 +24,7 @@ pub struct FurnitureSettings {
 
 impl Default for FurnitureSettings {
     fn default() -> Self {
-        Self {
-            url: None,
-            shop: ShopSettings::default(),
-            webhook: WebhookSettings::default(),
-            export_folder: None,
-            export_keep_h: 24,
-        }
+        Self { url: None, webhook: WebhookSettings::default(), export_folder: None, export_keep_h: 24 }
     }
 }
 

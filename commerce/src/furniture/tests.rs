@@ -16,6 +16,8 @@ use tempfile::TempDir;
 use tower::ServiceExt;
 
 use super::export::Format;
+use crate::shop::ShopSettings;
+
 use super::{Furniture, FurnitureSettings, export, open, seed};
 use crate::auth::{AuthSettings, Authority, Grant, Role};
 use crate::clock::Clock;
@@ -75,7 +77,7 @@ async fn fixture_at(storage: &Storage, folder: &TempDir) -> Fixture {
         export_folder: Some(folder.path().join("furniture-exports")),
         ..FurnitureSettings::default()
     };
-    let furniture = open(&context, &settings).await.unwrap();
+    let furniture = open(&context, &settings, &ShopSettings::default()).await.unwrap();
     let streams = Streams::new(8, context.shutdown.clone());
     let edge = Edge::new(context.authority.clone(), context.faults.clone(), streams, CommerceSettings::default().limit);
     let (router, _) = edge.wrap("/api/v1/furniture", Some(Actor::Furniture), furniture.routes());

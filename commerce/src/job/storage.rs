@@ -6,8 +6,8 @@ use std::time::Duration;
 use apalis_sqlite::SqliteStorage;
 use apalis_sqlite::queries::push_tasks;
 use serde_json::Value;
-use sqlx::SqlitePool;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
+use sqlx::{ConnectOptions, SqlitePool};
 
 use super::limit;
 use crate::store::Storage;
@@ -69,7 +69,8 @@ impl JobStorage {
             // apalis' own setup() turns this off; a push must outlive a power failure.
             .synchronous(SqliteSynchronous::Full)
             .foreign_keys(true)
-            .busy_timeout(limit::BUSY);
+            .busy_timeout(limit::BUSY)
+            .disable_statement_logging();
         let pool = SqlitePoolOptions::new().max_connections(limit::CONNECTIONS).connect_with(options).await?;
         SqliteStorage::migrations().run(&pool).await?;
         sqlx::query(FREE_SQLITE).execute(&pool).await?;

@@ -91,10 +91,10 @@ impl Pharmacy {
             shipping: Money::eur(0),
             free_from: None,
         };
-        let rules =
-            PharmacyRules { catalogue: catalogue.clone(), ttl: orders.ttl(), dispatch_after: orders.dispatch_after() };
+        let (ttl, dispatch_after) = (settings.ttl(), orders.dispatch_after());
+        let rules = PharmacyRules { catalogue: catalogue.clone(), ttl, dispatch_after };
         // The pharmacy sends its orders itself, with a parcel: the order book must not.
-        let orders = ShopSettings { dispatch_after_ms: 0, ..orders.clone() };
+        let orders = ShopSettings { order_ttl_s: ttl.as_secs(), dispatch_after_ms: 0, ..orders.clone() };
         let shop = Shop::new(db, profile, rules, &orders, context.clock.clone(), context.faults.clone());
         shop.audit_nightly(&context.jobs, JobKind::new("pharmacy.audit"));
         let (peers, faults) = (context.peers.clone(), context.faults.clone());

@@ -384,7 +384,7 @@ async fn what_is_given_up_is_free_again() {
     assert_eq!(status, StatusCode::OK);
     assert!(lab.prescription(&prescription).await["held_by"].is_null());
     let (_, order) = lab.order(PATIENT, &vnr, 2, Some(&prescription)).await;
-    lab.test.clock.advance(Duration::from_secs(601));
+    lab.test.clock.advance(PharmacySettings::default().ttl() + Duration::from_secs(1));
     // Its time is over: another order may have the prescription even before the sweeper comes by.
     let (status, next) = lab.order(PATIENT, &vnr, 1, Some(&prescription)).await;
     assert_eq!(status, StatusCode::CREATED, "{next}");

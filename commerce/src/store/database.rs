@@ -9,8 +9,8 @@ use futures_util::StreamExt;
 use futures_util::future::BoxFuture;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use sqlx::SqlitePool;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
+use sqlx::{ConnectOptions, SqlitePool};
 use tokio::sync::{mpsc, oneshot, watch};
 
 use super::connection::Connection;
@@ -217,7 +217,9 @@ async fn open_sqlite(file: &Path, migrations: &[&[Migration]]) -> Result<(Pool, 
         .busy_timeout(BUSY_TIMEOUT)
         .foreign_keys(true)
         .statement_cache_capacity(STATEMENTS)
-        .pragma("temp_store", "memory");
+        .pragma("temp_store", "memory")
+        // An export reads for minutes; what is slow shows in metrics.
+        .disable_statement_logging();
     let writing = options
         .clone()
         .create_if_missing(true)

@@ -92,7 +92,8 @@ impl Storage {
 
     #[cfg(feature = "postgres")]
     fn server(url: &Secret) -> Result<Self, StorageError> {
-        let options = url.expose().parse().map_err(StorageError::Url)?;
+        let options: sqlx::postgres::PgConnectOptions = url.expose().parse().map_err(StorageError::Url)?;
+        let options = sqlx::ConnectOptions::disable_statement_logging(options);
         Ok(Self::Server(Arc::new(Server { options, prefix: "efir_".to_owned() })))
     }
 

@@ -37,13 +37,13 @@ pub fn token_from_environment() -> Option<Secret> {
 #[derive(Clone, Debug, Default, clap::Args)]
 pub struct SettingsArguments {
     /// Settings file (TOML); also EFIR_SETTINGS
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", global = true)]
     pub settings: Option<PathBuf>,
     /// Check the settings and exit
-    #[arg(long)]
+    #[arg(long, global = true)]
     pub check: bool,
     /// Print the settings in effect as TOML, without secrets, and exit
-    #[arg(long)]
+    #[arg(long, global = true)]
     pub print_settings: bool,
 }
 
