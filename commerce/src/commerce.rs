@@ -228,9 +228,9 @@ pub(crate) async fn context_in(
     let (peers, databases) = (Peers::new(&authority), Databases::default());
     let (demo, seed) = (settings.demo, settings.seed);
     #[cfg(feature = "nats")]
-    let bus = event::connect(settings.nats_url.as_deref()).await.map_err(StartError::Bus)?;
+    let bus = event::connect(settings.nats_url.as_deref(), &settings.nats_name).await.map_err(StartError::Bus)?;
     #[cfg(not(feature = "nats"))]
-    event::connect(settings.nats_url.as_deref()).await.map_err(StartError::Bus)?;
+    event::connect(settings.nats_url.as_deref(), &settings.nats_name).await.map_err(StartError::Bus)?;
     Ok(Context {
         clock,
         authority,

@@ -27,6 +27,9 @@ pub(crate) const EVENTS_PER_PAGE: i64 = 500;
 /// Longest that a request for a feed waits for news. Below every timeout on the way, ours included.
 pub(crate) const EVENTS_WAIT: Duration = Duration::from_secs(4);
 
+/// How long a duty or a claim holds without news from its process: no later another one goes on with what a dead one left.
+pub(crate) const DUTY: Duration = Duration::from_secs(10);
+
 /// Between two looks at a feed that other processes may have written to.
 pub(crate) const EVENTS_POLL: Duration = Duration::from_millis(500);
 

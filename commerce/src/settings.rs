@@ -44,6 +44,9 @@ pub struct CommerceSettings {
     /// NATS server whose JetStream carries events between processes: `nats://host:4222`. Without it actors read each other's
     /// feeds over HTTP. Needs the feature `nats`.
     pub nats_url: Option<String>,
+    /// Name of the stream there and first word of its subjects: letters, digits, `-` and `_`. Several installations on one
+    /// server need names of their own.
+    pub nats_name: String,
     /// For trying things out on one machine: hands out demo tokens to everybody who asks, and whatever people would do by
     /// hand (advise, dispatch, pick, pack) goes by itself after a few seconds.
     pub demo: bool,
@@ -116,6 +119,7 @@ impl Default for CommerceSettings {
             storage: StorageSettings::default(),
             peer: PeerSettings::default(),
             nats_url: None,
+            nats_name: "efir".to_owned(),
             demo: false,
             seed: true,
             fault: BTreeMap::new(),
@@ -207,6 +211,10 @@ impl CommerceSettings {
         }
         if self.auth.longest_s == 0 {
             return zero("auth.longest_s");
+        }
+        let letter = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_');
+        if self.nats_name.is_empty() || !self.nats_name.bytes().all(letter) {
+            return Err(Contradiction::new("nats_name", "takes letters, digits, - and _"));
         }
         for actor in &self.actors {
             if self.url(*actor).is_some() {

@@ -60,6 +60,3 @@ pub(crate) const PLAN_REST: u32 = 9;
 
 /// Until the parcels of a broken van are back at the depot.
 pub(crate) const RESCUE: Duration = Duration::from_secs(3600);
-
-/// How long a loop's duty is held in one process.
-pub(crate) const DUTY: Duration = Duration::from_secs(10);

@@ -109,7 +109,7 @@ impl Courier {
 
     /// Does what is due but for plans, if it is this process's to do. When to come again.
     async fn turn(&self) -> Result<Option<Timestamp>, StoreError> {
-        if !self.database.lease("courier", limit::DUTY).await? {
+        if !self.database.lease("courier", crate::limit::DUTY).await? {
             return Ok(None);
         }
         self.errands().await?;
@@ -120,7 +120,7 @@ impl Courier {
     /// Plans what is due to be planned: apart from the rest, because it takes seconds.
     async fn run_plans(self) {
         loop {
-            let planned = match self.database.lease("courier routes", limit::DUTY).await {
+            let planned = match self.database.lease("courier routes", crate::limit::DUTY).await {
                 Ok(true) => self.plans().await,
                 Ok(false) => Ok(()),
                 Err(error) => Err(error),

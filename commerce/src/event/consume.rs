@@ -10,12 +10,9 @@ use super::{BusError, Event, EventPage};
 use crate::auth::Scope;
 use crate::context::{Actor, Context, Tasks};
 use crate::fault::Faults;
-use crate::limit::{EVENTS_PER_PAGE, EVENTS_WAIT};
+use crate::limit::{DUTY, EVENTS_PER_PAGE, EVENTS_WAIT};
 use crate::peer::{Identity, Peer};
 use crate::store::{Database, StoreError, Tx, args};
-
-/// How long a process that follows a feed keeps that duty without a sign of life.
-const DUTY: Duration = Duration::from_secs(30);
 
 /// What an event changes in the consumer's own database.
 pub(crate) trait Handler: Send + Sync + 'static {

@@ -30,9 +30,9 @@ pub(crate) use nats::Bus;
 /// # Errors
 /// It cannot be reached.
 #[cfg(feature = "nats")]
-pub(crate) async fn connect(url: Option<&str>) -> Result<Option<Bus>, BusError> {
+pub(crate) async fn connect(url: Option<&str>, name: &str) -> Result<Option<Bus>, BusError> {
     match url {
-        Some(url) => Bus::connect(url).await.map(Some),
+        Some(url) => Bus::connect(url, name).await.map(Some),
         None => Ok(None),
     }
 }
@@ -42,7 +42,7 @@ pub(crate) async fn connect(url: Option<&str>) -> Result<Option<Bus>, BusError> 
 /// # Errors
 /// A bus is named.
 #[cfg(not(feature = "nats"))]
-pub(crate) async fn connect(url: Option<&str>) -> Result<(), BusError> {
+pub(crate) async fn connect(url: Option<&str>, _: &str) -> Result<(), BusError> {
     url.map_or(Ok(()), |_| Err("this program was built without the feature `nats`".into()))
 }
 

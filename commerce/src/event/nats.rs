@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::consume::{Pause, apply};
 use super::{BusError, Event, Handler, read};
 use crate::context::{Actor, Tasks};
-use crate::limit::{EVENTS_PER_PAGE, EVENTS_POLL};
+use crate::limit::{DUTY, EVENTS_PER_PAGE, EVENTS_POLL};
 use crate::store::{Database, StoreError, args};
 use async_nats::HeaderMap;
 use async_nats::header::NATS_MESSAGE_ID;
@@ -16,14 +16,10 @@ use async_nats::jetstream::{self, Message, stream};
 use futures_util::StreamExt;
 use futures_util::future::try_join_all;
 
-/// The stream that holds the events of all actors.
-const STREAM: &str = "EFIR";
 /// How long the bus keeps an event: longer than any consumer may be away. The outbox keeps its own.
 const MAX_AGE: Duration = Duration::from_secs(7 * 24 * 60 * 60);
 /// How long the bus remembers ids, to drop what a restarted publisher sends again.
 const DUPLICATES: Duration = Duration::from_secs(120);
-/// Duty of the one process that feeds the bus from a database.
-const DUTY: Duration = Duration::from_secs(30);
 /// Under which name the publisher notes how far it has come.
 const PUBLISHER: &str = "nats.publish";
 
@@ -32,26 +28,28 @@ const PUBLISHER: &str = "nats.publish";
 pub(crate) struct Bus {
     context: jetstream::Context,
     stream: stream::Stream,
+    /// Name of the stream, and first word of its subjects.
+    name: Arc<str>,
 }
 
 impl Bus {
-    /// Connects, and makes the stream if it is not there.
+    /// Connects, and makes the stream of this name for the events of all actors if it is not there.
     ///
     /// # Errors
     /// The server cannot be reached or refuses; the address is the operator's to mend.
-    pub(crate) async fn connect(url: &str) -> Result<Self, BusError> {
+    pub(crate) async fn connect(url: &str, name: &str) -> Result<Self, BusError> {
         let context = jetstream::new(async_nats::connect(url).await?);
         let stream = context
             .get_or_create_stream(stream::Config {
-                name: STREAM.to_owned(),
-                subjects: vec!["efir.>".to_owned()],
+                name: name.to_owned(),
+                subjects: vec![format!("{name}.>")],
                 storage: stream::StorageType::File,
                 max_age: MAX_AGE,
                 duplicate_window: DUPLICATES,
                 ..stream::Config::default()
             })
             .await?;
-        Ok(Self { context, stream })
+        Ok(Self { context, stream, name: name.into() })
     }
 
     /// Sends what is in an actor's outbox to the bus, until shutdown.
@@ -101,7 +99,7 @@ impl Bus {
         for event in events {
             let mut headers = HeaderMap::new();
             headers.insert(NATS_MESSAGE_ID, event.id.as_str());
-            let subject = format!("efir.{}.{}", from.as_str(), event.kind);
+            let subject = format!("{}.{}.{}", self.name, from.as_str(), event.kind);
             let payload = serde_json::to_vec(&event)?.into();
             stored.push(self.context.publish_with_headers(subject, headers, payload).await?);
         }
@@ -135,7 +133,7 @@ impl Bus {
         let durable = format!("{}_{}", database.name(), consumer.replace('.', "_"));
         let config = pull::Config {
             durable_name: Some(durable.clone()),
-            filter_subject: format!("efir.{}.>", from.as_str()),
+            filter_subject: format!("{}.{}.>", self.name, from.as_str()),
             ack_policy: AckPolicy::Explicit,
             ..pull::Config::default()
         };

@@ -66,12 +66,12 @@ async fn what_comes_twice_counts_once() {
 #[tokio::test]
 async fn the_bus_carries_events() {
     use crate::context::{Actor, Tasks};
-    let Ok(url) = std::env::var("EFIR_TEST_NATS_URL") else {
+    let Ok(url) = std::env::var("TEST_NATS_URL") else {
         // scripts/test starts a server and says where.
         return;
     };
     let (producer, consumer) = (test_database(&[SEEN]).await, test_database(&[SEEN]).await);
-    let bus = super::Bus::connect(&url).await.unwrap();
+    let bus = super::Bus::connect(&url, &crate::id::new_uuid()).await.unwrap();
     let mut tasks = Tasks::default();
     bus.feed(&mut tasks, Actor::Grocery, &producer.database);
     let name: &'static str = Box::leak(crate::id::new_uuid().into_boxed_str());

@@ -216,7 +216,7 @@ impl Jobs {
                     for known in kinds {
                         let queued = counts.get(&self.inner.storage.queue(known.kind.name)).copied().unwrap_or(0);
                         known.queued.store(queued, Ordering::Relaxed);
-                        metrics::gauge!("commerce_jobs_queued", "kind" => known.kind.name).set(queued as f64);
+                        metrics::gauge!("efir_commerce_jobs_queued", "kind" => known.kind.name).set(queued as f64);
                     }
                 }
                 Err(error) => tracing::warn!(%error, "waiting jobs cannot be counted"),

@@ -98,7 +98,7 @@ impl Worker {
         let started = Instant::now();
         let job = Job { payload, attempt, last: attempt == kind.attempts };
         let result = tokio::time::timeout(kind.timeout, (self.run)(job)).await;
-        metrics::histogram!("commerce_job_seconds", "kind" => kind.name).record(started.elapsed());
+        metrics::histogram!("efir_commerce_job_seconds", "kind" => kind.name).record(started.elapsed());
         let error = match result {
             Ok(Ok(())) => {
                 count(kind, "done");
@@ -135,7 +135,7 @@ impl Worker {
 }
 
 fn count(kind: &JobKind, outcome: &'static str) {
-    metrics::counter!("commerce_job_tries_total", "kind" => kind.name, "outcome" => outcome).increment(1);
+    metrics::counter!("efir_commerce_job_tries_total", "kind" => kind.name, "outcome" => outcome).increment(1);
 }
 
 fn shortened(mut text: String) -> String {

@@ -3,10 +3,11 @@
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::limit::{CLAIM, HISTORY_PER_PAGE};
+use super::limit::HISTORY_PER_PAGE;
 use super::payment;
 use super::saga::{Entry, Fact, OrderState, Policy, Saga, Shop};
 use crate::clock::Timestamp;
+use crate::limit::DUTY;
 use crate::store::{Database, Row, StoreError, Tx, args};
 
 /// One line of an order's history.
@@ -245,8 +246,20 @@ pub(crate) async fn claim(db: &Database, process: &str, most: i64) -> Result<Vec
                 UPDATE saga SET claimed_by = $1, claimed_until = $2 WHERE id IN (
                     SELECT id FROM saga WHERE due <= $3 AND claimed_until < $3 ORDER BY due LIMIT $4
                 ) RETURNING id";
-            let rows = tx.rows(take, args![process, now.after(CLAIM), now, most]).await?;
+            let rows = tx.rows(take, args![process, now.after(DUTY), now, most]).await?;
             rows.iter().map(|row| Ok(row.text(0)?.to_owned())).collect()
+        })
+    })
+    .await
+}
+
+/// Prolongs all claims of this process.
+pub(crate) async fn keep_claims(db: &Database, process: &str) -> Result<(), StoreError> {
+    let process = process.to_owned();
+    db.write(None, move |tx| {
+        Box::pin(async move {
+            let until = tx.now().after(DUTY);
+            tx.run("UPDATE saga SET claimed_until = $2 WHERE claimed_by = $1", args![process, until]).await.map(drop)
         })
     })
     .await
@@ -265,7 +278,7 @@ pub(crate) async fn record(
         Box::pin(async move {
             let now = tx.now();
             let keep = "UPDATE saga SET claimed_until = $3 WHERE id = $1 AND claimed_by = $2";
-            let held = tx.run(keep, args![id.as_str(), process, now.after(CLAIM)]).await? > 0;
+            let held = tx.run(keep, args![id.as_str(), process, now.after(DUTY)]).await? > 0;
             // A fact is true whoever holds the claim.
             advance(tx, &id, facts, &policy).await?;
             Ok(held)

@@ -1,15 +1,16 @@
 //! Does what is due for orders: claims them, does their actions, writes down what came of it, until only news or time can
 //! move them on.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use futures_util::future::try_join_all;
 use tokio::task::JoinSet;
 
 use super::Reseller;
-use super::book::{claim, load, next_due, record, rest, yield_claim};
+use super::book::{claim, keep_claims, load, next_due, record, rest, yield_claim};
 use super::limit::{IDLE, MAX_DRIVEN, MAX_ROUNDS};
 use super::saga::{Action, Fact};
+use crate::limit::DUTY;
 use crate::store::StoreError;
 
 /// Drives orders until it is dropped. Dropped in the middle of an action, it leaves an order that another driver takes up
@@ -17,7 +18,15 @@ use crate::store::StoreError;
 pub(crate) async fn drive(reseller: Reseller) {
     let mut news = reseller.db().committed();
     let mut driven = JoinSet::new();
+    let mut kept = Instant::now();
     loop {
+        // A service may be slow to answer; a process that shares the database must not be taken for dead.
+        if !driven.is_empty() && kept.elapsed() > DUTY / 3 {
+            kept = Instant::now();
+            if let Err(error) = keep_claims(reseller.db(), reseller.process()).await {
+                tracing::warn!(%error, "claims on orders were not prolonged");
+            }
+        }
         let free = MAX_DRIVEN.saturating_sub(driven.len());
         let claimed = match claim(reseller.db(), reseller.process(), i64::try_from(free).unwrap_or(0)).await {
             Ok(claimed) => claimed,
@@ -106,6 +115,6 @@ async fn perform(reseller: &Reseller, order: &super::book::Stored, action: &Acti
         Some(Fact::Refused(..)) => "refused",
         _ => "done",
     };
-    metrics::counter!("reseller_actions_total", "action" => word, "outcome" => outcome).increment(1);
+    metrics::counter!("efir_commerce_reseller_actions_total", "action" => word, "outcome" => outcome).increment(1);
     facts
 }

@@ -53,9 +53,6 @@ pub(crate) const MAX_DRIVEN: usize = 64;
 /// Rounds of one order before others get their turn.
 pub(crate) const MAX_ROUNDS: usize = 16;
 
-/// How long a claim on an order holds without news from its driver: longer than the slowest answer of a service.
-pub(crate) const CLAIM: Duration = Duration::from_secs(60);
-
 /// Longest pause of a driver that has nothing to do.
 pub(crate) const IDLE: Duration = Duration::from_millis(500);
 

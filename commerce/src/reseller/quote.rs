@@ -315,7 +315,7 @@ impl Reseller {
             .map(|(ways, &quantity)| Demand { quantity, choices: ways.lines.iter().map(choice).collect() });
         let basket = Basket { shops: Shop::ALL.into_iter().map(shipping).collect(), lines: lines.collect() };
         let plan = self.planner().plan(basket).await;
-        metrics::counter!("reseller_plans_total", "method" => format!("{:?}", plan.method)).increment(1);
+        metrics::counter!("efir_commerce_reseller_plans_total", "method" => format!("{:?}", plan.method)).increment(1);
         let mut parts: Vec<PlannedPart> = Vec::new();
         for (ways, taken) in ways.into_iter().zip(&plan.take) {
             for ((shop, line, _), &quantity) in ways.lines.into_iter().zip(taken).filter(|(_, taken)| **taken > 0) {

@@ -24,10 +24,10 @@ impl TestDatabase {
     }
 }
 
-/// A place for databases of one test: a folder, or schemas of its own where `EFIR_TEST_DATABASE_URL` says.
+/// A place for databases of one test: a folder, or schemas of its own where `TEST_DATABASE_URL` says.
 pub(crate) fn test_storage(folder: &TempDir) -> Storage {
     #[cfg(feature = "postgres")]
-    if let Ok(url) = std::env::var("EFIR_TEST_DATABASE_URL") {
+    if let Ok(url) = std::env::var("TEST_DATABASE_URL") {
         let prefix = format!("test_{}_", uuid::Uuid::now_v7().simple());
         let options = url.parse().unwrap();
         return Storage::Server(std::sync::Arc::new(super::storage::Server { options, prefix }));

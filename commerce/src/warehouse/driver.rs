@@ -11,13 +11,11 @@ use super::error::WarehouseError;
 use super::limit::{GAUGES, ROUND, TICK};
 use super::model::{State, Walk};
 use crate::clock::Timestamp;
+use crate::limit::DUTY;
 use crate::store::{StoreError, args};
 
 /// Who acts when robots do.
 const ROBOT: &str = "robot";
-
-/// How long this process keeps the duty without a sign of life.
-const DUTY: Duration = Duration::from_secs(15);
 
 impl Warehouse {
     /// Works in rounds until shutdown.
@@ -95,7 +93,7 @@ impl Warehouse {
             let row = rows.iter().find(|row| row.text(0).is_ok_and(|word| word == state.as_str()));
             let count = row.map_or(Ok(0), |row| row.int(1))?;
             #[expect(clippy::cast_precision_loss, reason = "far fewer shipments than a double counts")]
-            gauge!("efir_warehouse_shipments", "state" => state.as_str()).set(count as f64);
+            gauge!("efir_commerce_warehouse_shipments", "state" => state.as_str()).set(count as f64);
         }
         Ok(())
     }

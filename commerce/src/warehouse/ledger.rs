@@ -89,7 +89,7 @@ impl Journal {
         let now = tx.now();
         tx.run(write, args![serde_json::to_string(&rows)?, now, self.who.clone()]).await?;
         for entry in &entries {
-            counter!("efir_warehouse_movements_total", "kind" => entry.kind.as_str()).increment(1);
+            counter!("efir_commerce_warehouse_movements_total", "kind" => entry.kind.as_str()).increment(1);
         }
         Ok(())
     }

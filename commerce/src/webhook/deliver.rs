@@ -70,16 +70,16 @@ impl Inner {
         let attempts = i64::try_from(job.attempt).unwrap_or(i64::MAX);
         match outcome {
             Outcome::Done(status) => {
-                metrics::counter!("commerce_webhooks_total", "outcome" => "done").increment(1);
+                metrics::counter!("efir_commerce_webhooks_total", "outcome" => "done").increment(1);
                 Ok(self.end(id, "done", Some(status), attempts).await?)
             }
             Outcome::Gone => {
-                metrics::counter!("commerce_webhooks_total", "outcome" => "gone").increment(1);
+                metrics::counter!("efir_commerce_webhooks_total", "outcome" => "gone").increment(1);
                 self.end(id, "failed", Some(410), attempts).await?;
                 Ok(self.disable(sending.webhook, "the address answered 410 Gone").await?)
             }
             Outcome::Failed { status, text, wait } => {
-                metrics::counter!("commerce_webhooks_total", "outcome" => "failed").increment(1);
+                metrics::counter!("efir_commerce_webhooks_total", "outcome" => "failed").increment(1);
                 if job.last {
                     self.end(id, "failed", status, attempts).await?;
                     self.disable(sending.webhook, "no answer for days").await?;

@@ -243,3 +243,41 @@ async fn a_refused_payment_leaves_nothing_behind() {
     .await;
     audit(&server).await;
 }
+
+/// With databases and events on servers, processes divide the work; what one leaves undone, the other does.
+#[cfg(feature = "postgres")]
+#[tokio::test]
+async fn two_processes_share_the_work_and_one_is_killed() {
+    if std::env::var_os("TEST_DATABASE_URL").is_none() {
+        // scripts/test runs it beside a server.
+        return;
+    }
+    let place = Place::new().await;
+    let first = Server::start(&place, "").await;
+    let second = Server::start(&place, "").await;
+    let customer = first.token("customer", "demo-1").await;
+    let sku = product(&second, "furniture", "").await["sku"].as_str().unwrap().to_owned();
+    offered(&first, &customer, "furniture", &sku).await;
+    let basket = json!({
+        "lines": [{ "shop": "furniture", "sku": sku, "quantity": 1 }],
+        "deliver_to": address(), "payment": { "method": "demo-card", "token": "demo-card" },
+    });
+    let mut orders = Vec::new();
+    for number in 0..10 {
+        let server = if number % 2 == 0 { &first } else { &second };
+        let placed = server.done("/api/v1/reseller/orders", &customer, &format!("basket-{number}"), &basket).await;
+        orders.push(placed["id"].as_str().unwrap().to_owned());
+    }
+    // The same key at another process is the same order.
+    let again = second.done("/api/v1/reseller/orders", &customer, "basket-0", &basket).await;
+    assert_eq!(again["id"].as_str(), Some(orders[0].as_str()));
+    first.kill().await;
+    for id in &orders {
+        let order = follow(&second, &customer, id, &["delivered", "cancelled"]).await;
+        assert_eq!(
+            (order["state"].as_str(), kept(&order)),
+            (Some("delivered"), order["total"]["minor"].as_i64().unwrap())
+        );
+    }
+    audit(&second).await;
+}

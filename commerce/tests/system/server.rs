@@ -28,28 +28,33 @@ auto_advice_ms = 50
 auto_ms = 20
 [carrier]
 speed = 100000
+[courier]
+# At that speed a crashed process is away for days.
+lost_after_hours = 2160
 [reseller]
 offers_every_ms = 200
 ";
 
-/// A folder for a server's data that outlives its processes. With `EFIR_TEST_DATABASE_URL` the databases are in a database of
-/// its own on that server, and the folder holds only keys.
+/// A folder for a server's data that outlives its processes. With `TEST_DATABASE_URL` the databases are in a database of
+/// its own on that server, and the folder holds only keys and exports; with `TEST_NATS_URL` events go over that server.
 pub(crate) struct Place {
     folder: TempDir,
     database: Option<String>,
+    /// On the event bus.
+    name: String,
 }
 
 impl Place {
     pub(crate) async fn new() -> Self {
         let folder = TempDir::new().unwrap();
         #[cfg(feature = "postgres")]
-        let database = match std::env::var("EFIR_TEST_DATABASE_URL") {
+        let database = match std::env::var("TEST_DATABASE_URL") {
             Ok(url) => Some(create_database(&url).await),
             Err(_) => None,
         };
         #[cfg(not(feature = "postgres"))]
         let database = None;
-        Self { folder, database }
+        Self { folder, database, name: uuid::Uuid::now_v7().to_string() }
     }
 
     pub(crate) fn path(&self) -> &Path {
@@ -65,9 +70,12 @@ impl Place {
     }
 
     fn settings(&self, more: &str) -> PathBuf {
-        let mut text = format!("{QUICK}\n{more}\n[storage]\nfolder = '{}'\n", self.path().join("data").display());
+        let bus = std::env::var("TEST_NATS_URL").ok().filter(|_| cfg!(feature = "nats"));
+        let bus = bus.map_or(String::new(), |url| format!("nats_url = '{url}'\nnats_name = '{}'\n", self.name));
+        let mut text = format!("{bus}{QUICK}\n{more}\n[storage]\nfolder = '{}'\n", self.path().join("data").display());
         if let Some(url) = &self.database {
-            text += &format!("database_url = '{url}'\n");
+            let exports = self.path().join("exports");
+            text += &format!("database_url = '{url}'\n[furniture]\nexport_folder = '{}'\n", exports.display());
         }
         let file = self.path().join("settings.toml");
         std::fs::write(&file, text).unwrap();
@@ -115,6 +123,12 @@ impl Server {
         };
         let url = tokio::time::timeout(PATIENCE, ready).await.expect("the server starts");
         Self { process, url, client: reqwest::Client::new() }
+    }
+
+    /// Dies as in a power cut.
+    #[cfg(feature = "postgres")]
+    pub(crate) async fn kill(mut self) {
+        self.process.kill().await.unwrap();
     }
 
     /// Waits until the process has died by itself.

@@ -5,13 +5,11 @@ use std::time::Duration;
 
 use super::model::{ShopOffers, ShopTerms};
 use super::store::{progress, put_offers, put_terms};
+use crate::limit::DUTY;
 use crate::reseller::Reseller;
 use crate::reseller::limit::{LAST_POLL, OFFERS_PER_PAGE};
 use crate::reseller::saga::Shop;
 use crate::store::StoreError;
-
-/// How long a process that follows a shop keeps that duty without a sign of life.
-const DUTY: Duration = Duration::from_secs(30);
 
 /// Follows one shop until it is dropped.
 pub(crate) async fn follow(reseller: Reseller, shop: Shop) {

@@ -94,7 +94,7 @@ impl Provider for DemoProvider {
                     None => {}
                 }
                 let left = "
-                    SELECT COALESCE(SUM(CASE kind WHEN 'charge' THEN minor WHEN 'refund' THEN -minor ELSE 0 END), 0)
+                    SELECT CAST(COALESCE(SUM(CASE kind WHEN 'charge' THEN minor WHEN 'refund' THEN -minor ELSE 0 END), 0) AS BIGINT)
                     FROM demo_payment WHERE charge = $1";
                 let left = tx.row(left, args![charge.as_str()]).await?.map_or(Ok(0), |row| row.int(0))?;
                 if !(0..=left).contains(&amount.minor) {

@@ -35,7 +35,7 @@ pub(crate) async fn book(
         ON CONFLICT (entry) DO NOTHING";
     tx.run(put, args![order, entry, kind, amount.minor, amount.currency.code(), now]).await?;
     let left = "
-        SELECT COALESCE(SUM(CASE kind WHEN 'charge' THEN minor ELSE -minor END), 0) FROM ledger WHERE order_id = $1";
+        SELECT CAST(COALESCE(SUM(CASE kind WHEN 'charge' THEN minor ELSE -minor END), 0) AS BIGINT) FROM ledger WHERE order_id = $1";
     let left = tx.row(left, args![order]).await?.map_or(Ok(0), |row| row.int(0))?;
     if left < 0 {
         return Err(StoreError::Value("refunds would exceed charges".to_owned()));

@@ -152,7 +152,7 @@ impl World {
         };
         assert_eq!((sum("charge"), sum("refund")), (order.paid.minor, order.refunded.minor));
         let provider =
-            "SELECT COALESCE(SUM(CASE kind WHEN 'charge' THEN minor WHEN 'refund' THEN -minor ELSE 0 END), 0)
+            "SELECT CAST(COALESCE(SUM(CASE kind WHEN 'charge' THEN minor WHEN 'refund' THEN -minor ELSE 0 END), 0) AS BIGINT)
             FROM demo_payment";
         let left = self.reseller.db().row(provider, args![]).await.unwrap().unwrap().int(0).unwrap();
         assert_eq!(left, order.paid.minor - order.refunded.minor, "the provider's book");
