@@ -1,4 +1,4 @@
-//! What every binary needs once: settings, logs, metrics, admin HTTP, shutdown.
+//! What every binary needs once: settings, logs, metrics, admin HTTP, shutdown, and what the kernel knows of a process.
 //!
 //! This crate alone reads the environment. A binary's `main` is one call of [`run`], which hands over a [`Shutdown`] and turns
 //! the result into an exit code; [`load_settings`] reads the settings, [`init_logs`] and [`Metrics::install`] set up what is
@@ -49,6 +49,7 @@ mod run;
 mod secret;
 mod settings;
 mod shutdown;
+mod usage;
 
 pub use backoff::Backoff;
 pub use directory::state_directory;
@@ -65,3 +66,4 @@ pub use settings::{
     token_from_environment,
 };
 pub use shutdown::Shutdown;
+pub use usage::{ThreadUsage, Usage, own_threads};

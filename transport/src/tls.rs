@@ -43,8 +43,11 @@ pub enum TrustSettings {
 }
 
 impl TrustSettings {
-    /// What is to be trusted at `address` now.
-    pub(crate) fn resolve(&self, address: &Address) -> Result<Self, certs::CertificateError> {
+    /// What is to be trusted at `address` now: for whoever dials it by way of another address.
+    ///
+    /// # Errors
+    /// What a server on this machine announced cannot be read.
+    pub fn resolve(&self, address: &Address) -> Result<Self, certs::CertificateError> {
         let Self::Development { directory } = self else { return Ok(self.clone()) };
         if !address.is_localhost() {
             return Ok(Self::System);

@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use bench::{Failure, Viewer, Watched, demo_track, metric, usage};
+use bench::{Failure, Viewer, Watched, demo_track, metric};
+use process::Usage;
 
 use crate::scene::Scene;
 
@@ -14,21 +15,21 @@ pub(crate) async fn run() -> Result<(), Failure> {
     let last = scene.relays.last().ok_or("no relay")?;
     let relay = last.process.id();
     let track = demo_track("video0")?;
-    let before = usage(relay)?;
+    let before = Usage::of(relay)?;
     let mut viewers = Vec::new();
     for _ in 0..VIEWERS {
         viewers.push(Viewer::dial(&scene.client, &scene.address()?).await?);
     }
     tokio::time::sleep(Duration::from_secs(5)).await;
-    let idle = usage(relay)?;
+    let idle = Usage::of(relay)?;
     let mut tasks = Vec::new();
     for viewer in viewers {
         let track = track.clone();
         tasks.push(tokio::spawn(async move { viewer.watch(&track, TIME).await }));
     }
-    let begun = usage(relay)?;
+    let begun = Usage::of(relay)?;
     tokio::time::sleep(TIME - Duration::from_secs(2)).await;
-    let active = usage(relay)?;
+    let active = Usage::of(relay)?;
     let upstreams = metric(last.http, "efir_relay_upstream_subscriptions").await?;
     let mut total = Watched::default();
     for task in tasks {
@@ -39,7 +40,7 @@ pub(crate) async fn run() -> Result<(), Failure> {
         total.missing_groups += watched.missing_groups;
         total.longest_gap = total.longest_gap.max(watched.longest_gap);
     }
-    let after = usage(relay)?;
+    let after = Usage::of(relay)?;
     let cpu = (after.cpu - begun.cpu).as_secs_f64();
     let gigabytes = total.bytes as f64 / 1e9;
     println!("{VIEWERS} viewers for {TIME:?}: {} frames, {gigabytes:.2} GB", total.objects);

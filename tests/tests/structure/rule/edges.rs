@@ -15,7 +15,7 @@ const ALLOWED: [(&str, &[&str]); 15] = [
     ("browser", &[]),
     ("commerce", &["process"]),
     ("cli", &["media", "transport", "moqt", "process"]),
-    ("stress", &["media", "transport", "moqt", "process"]),
+    ("stress", &["fanout", "transport", "moqt", "certs", "process"]),
     ("bench", &["transport", "moqt", "process"]),
     ("standalone", &["origin", "relay", "commerce", "certs", "process"]),
     (

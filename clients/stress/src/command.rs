@@ -1,0 +1,123 @@
+//! What each subcommand does.
+
+use std::fs;
+use std::path::Path;
+
+use process::Shutdown;
+use transport::Address;
+
+use crate::args::{Arguments, Command, LoadArguments, RunArguments};
+use crate::connect::Target;
+use crate::error::Failure;
+use crate::plan::{Plan, SHIPPED};
+use crate::report::{EVERYBODY, OWN_SCOPES, Report};
+use crate::require::{ALWAYS, Condition};
+use crate::run::{self, Setup};
+use crate::screen::{self, Screen};
+
+/// Runs the subcommand.
+///
+/// # Errors
+/// See [`Failure`].
+pub(crate) async fn run(arguments: Arguments, shutdown: Shutdown) -> Result<(), Failure> {
+    let Arguments { log: _, compare, command } = arguments;
+    match (compare.as_deref(), command) {
+        (None, Some(Command::Run(arguments))) => Box::pin(run_plan(arguments, shutdown)).await,
+        (None, Some(Command::Plans { name })) => plans(name.as_deref()),
+        _ => Err(Failure::Usage("nothing to do: see --help".to_owned())),
+    }
+}
+
+async fn run_plan(arguments: RunArguments, shutdown: Shutdown) -> Result<(), Failure> {
+    let RunArguments { load, viewers, json, plain, quiet } = &arguments;
+    let plan = Plan::load(&load.plan, &load.overrides(*viewers))?;
+    let setup = prepare(load, plan)?;
+    let mut screen = Screen::new(*json, *plain, *quiet);
+    let report = run::run(&setup, &mut screen, &shutdown).await;
+    screen.close();
+    let report = report?;
+    screen.finished(&report);
+    keep(load, &report)?;
+    judge(&report)
+}
+
+/// Everything that the command line decides about a run.
+pub(crate) fn prepare(load: &LoadArguments, plan: Plan) -> Result<Setup, Failure> {
+    if load.urls.len() < plan.relays {
+        return Err(Failure::Usage(format!(
+            "plan {} needs {} relays, {} given: the publishers' first, then those of viewers; see `efir-stress plans {}`",
+            plan.name,
+            plan.relays,
+            load.urls.len(),
+            plan.name
+        )));
+    }
+    let conditions = conditions(&plan)?;
+    let targets = load.urls.iter().map(|url| target(load, url)).collect::<Result<_, _>>()?;
+    let threads = load.threads.map(usize::from);
+    Ok(Setup { plan, targets, conditions, processes: load.pid.clone(), threads })
+}
+
+fn conditions(plan: &Plan) -> Result<Vec<Condition>, Failure> {
+    let populations = plan.video.iter().flat_map(|video| &video.viewers).map(|population| population.name.as_str());
+    let scopes: Vec<&str> = OWN_SCOPES.into_iter().chain(populations).collect();
+    let mut conditions: Vec<Condition> = Vec::new();
+    for text in plan.require.iter().map(String::as_str).chain(ALWAYS) {
+        let condition: Condition = text.parse().map_err(Failure::Usage)?;
+        if !scopes.contains(&condition.scope()) {
+            let known = scopes.join(", ");
+            return Err(Failure::Usage(format!("{condition:?}: no population has that name; there are {known}")));
+        }
+        if !conditions.contains(&condition) {
+            conditions.push(condition);
+        }
+    }
+    Ok(conditions)
+}
+
+fn target(load: &LoadArguments, url: &Address) -> Result<Target, Failure> {
+    let shown = url.without_query().to_string();
+    if !url.is_localhost() && !load.allow_remote {
+        return Err(Failure::Usage(format!(
+            "{shown} is not on this machine: --allow-remote loads it all the same, if it is yours to load"
+        )));
+    }
+    let trust = load.trust().resolve(url).map_err(|error| Failure::Usage(error.to_string()))?;
+    let versions = load.draft.map_or_else(|| moqt::Version::ALL.to_vec(), |draft| vec![draft]);
+    Ok(Target { shown, address: url.clone(), trust, token: load.token(), versions })
+}
+
+/// Writes the reports that were asked for.
+fn keep(load: &LoadArguments, report: &Report) -> Result<(), Failure> {
+    if let Some(path) = &load.save {
+        let text = serde_json::to_string(report).map_err(|error| Failure::file(path, error))?;
+        write(path, &text)?;
+    }
+    Ok(())
+}
+
+fn write(path: &Path, text: &str) -> Result<(), Failure> {
+    fs::write(path, text).map_err(|error| Failure::file(path, format_args!("cannot be written: {error}")))
+}
+
+fn judge(report: &Report) -> Result<(), Failure> {
+    let unmet = report.verdicts.iter().filter(|verdict| !verdict.met);
+    let unmet: Vec<_> = unmet.map(|verdict| format!("{} (is {})", verdict.condition, verdict.value)).collect();
+    if unmet.is_empty() { Ok(()) } else { Err(Failure::Unmet(unmet)) }
+}
+
+fn plans(name: Option<&str>) -> Result<(), Failure> {
+    let Some(name) = name else {
+        for (name, text) in SHIPPED {
+            screen::say(&format!("{name:14}{}\n", Plan::parse(text)?.description));
+        }
+        return Ok(());
+    };
+    let Some((_, text)) = SHIPPED.iter().find(|(known, _)| *known == name) else {
+        return Err(Failure::Usage(format!(
+            "no plan {name:?} is shipped; `efir-stress plans` lists them ({EVERYBODY})"
+        )));
+    };
+    screen::say(text);
+    Ok(())
+}

@@ -1,0 +1,7 @@
+//! `efir-stress`: loads any MOQT relay and tells what it carries.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    stress::main()
+}

@@ -1,0 +1,122 @@
+//! Plans that are right, and how wrong ones are told.
+
+use proptest::prelude::*;
+
+use super::*;
+use crate::require::Condition;
+
+const SMALLEST: &str = "name = 'x'\n[video]\nbitrate = '1Mbit/s'\n[[video.viewers]]\nname = 'v'\ncount = 10\n";
+
+fn checked(text: &str) -> Result<Plan, String> {
+    let plan = Plan::parse(text).map_err(|error| error.to_string())?;
+    plan.check(false).map_err(|error| error.to_string())?;
+    Ok(plan)
+}
+
+#[track_caller]
+fn refused(text: &str, expected: &str) {
+    let error = checked(text).unwrap_err();
+    assert!(error.contains(expected), "wanted {expected:?} in: {error}");
+}
+
+#[test]
+fn every_shipped_plan_is_right_says_what_it_is_for_and_has_conditions() {
+    for (name, text) in SHIPPED {
+        let plan = checked(text).unwrap_or_else(|error| panic!("{name}: {error}"));
+        assert_eq!(plan.name, name);
+        assert!(!plan.description.is_empty() && !plan.require.is_empty(), "{name}");
+        for condition in &plan.require {
+            condition.parse::<Condition>().unwrap_or_else(|error| panic!("{name}: {condition}: {error}"));
+        }
+    }
+}
+
+#[test]
+fn every_file_among_the_plans_is_shipped() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("plans");
+    let mut files: Vec<_> = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+    files.sort();
+    let mut shipped = SHIPPED.map(|(name, _)| format!("{name}.toml"));
+    shipped.sort();
+    let files: Vec<_> = files.iter().map(|file| file.file_name().unwrap().to_str().unwrap()).collect();
+    assert_eq!(files, shipped);
+}
+
+#[test]
+fn defaults_are_bounded() {
+    let plan = checked(SMALLEST).unwrap();
+    assert_eq!((plan.duration.0, plan.viewers(), plan.relays), (Duration::from_secs(30), 10, 1));
+}
+
+#[test]
+fn wrong_plans_name_the_key_and_the_place() {
+    refused("name = 'x'\nfoo = 1\n", "unknown field `foo`");
+    refused("name = 'x'\nfoo = 1\n", "line 2");
+    refused("name = 'x'\n", "`video` is missing");
+    refused(&SMALLEST.replace("1Mbit/s", "1MB"), "a rate such as");
+    refused(&SMALLEST.replace("bitrate", "bitrat"), "unknown field `bitrat`");
+    refused(&SMALLEST.replace("count = 10", "count = -1"), "invalid value");
+    refused(
+        &SMALLEST.replace("count = 10", "count = 10\ntracks = 2"),
+        "`video.viewers.tracks` of \"v\" must be 1 to 1",
+    );
+    refused(&SMALLEST.replace("count = 10", "count = 10\nat = '31s'"), "reach beyond the run's 30s");
+    refused(&SMALLEST.replace("count = 10", "count = 10\nback_after = ['1s', '2s']"), "needs `stay`");
+    refused(&SMALLEST.replace("count = 10", "count = 5001"), "--allow-large");
+    refused(&SMALLEST.replace("'v'", "'all'"), "not `all`");
+    refused(&SMALLEST.replace("name = 'x'", "name = 'x'\nduration = '2h'"), "--allow-large");
+    refused(&SMALLEST.replace("[video]", "[impairment]\nloss = 1.0\n[video]"), "`impairment.loss`");
+    refused(&SMALLEST.replace("[video]", "[video]\nframe_bytes = '4KB'"), "exclude each other");
+    let error = Plan::load("no-such-plan", &Overrides::default()).unwrap_err().to_string();
+    assert!(error.contains("steady, ramp"), "{error}");
+}
+
+#[test]
+fn the_command_line_wins() {
+    let require = vec!["gaps=0".to_owned()];
+    let overrides = Overrides {
+        duration: Some(Span(Duration::from_secs(5))),
+        viewers: Some(7),
+        seed: Some(9),
+        require: require.clone(),
+        allow_large: false,
+    };
+    let mut plan = checked(SMALLEST).unwrap();
+    plan.apply(&overrides);
+    assert_eq!((plan.duration.0, plan.viewers(), plan.seed), (Duration::from_secs(5), 7, 9));
+    assert_eq!(plan.require, require);
+}
+
+proptest! {
+    #[test]
+    fn scaling_keeps_the_sum_and_about_the_proportions(
+        counts in prop::collection::vec(0..1000u32, 1..6),
+        viewers in 0..5000u32,
+    ) {
+        let mut video = checked(SMALLEST).unwrap().video.unwrap();
+        let one = video.viewers[0].clone();
+        video.viewers = counts.iter().map(|count| Population { count: *count, ..one.clone() }).collect();
+        let before = f64::from(video.count());
+        video.scale(viewers);
+        if before > 0.0 {
+            prop_assert_eq!(video.count(), viewers);
+            for (population, count) in video.viewers.iter().zip(&counts) {
+                let wanted = f64::from(*count) / before * f64::from(viewers);
+                prop_assert!((f64::from(population.count) - wanted).abs() <= counts.len() as f64, "{wanted}");
+            }
+        }
+    }
+
+    #[test]
+    fn no_text_panics(text in "\\PC{0,80}") {
+        let _ = checked(&text);
+    }
+
+    #[test]
+    fn no_numbers_panic(fps in any::<f64>(), tracks in any::<u32>(), count in any::<u32>(), ratio in any::<f64>()) {
+        let text = SMALLEST
+            .replace("[video]", &format!("[video]\nfps = {fps:?}\ntracks = {tracks}\nkeyframe_ratio = {ratio:?}"))
+            .replace("count = 10", &format!("count = {count}"));
+        let _ = checked(&text);
+    }
+}

@@ -1,0 +1,35 @@
+//! Everything that reports and conditions can name.
+
+use crate::engine::TIMER_LAG;
+use crate::measure::{Figure, Series, Unit};
+use crate::video;
+
+/// Every series of every load.
+pub(crate) fn series() -> impl Iterator<Item = &'static Series> {
+    video::ALL.into_iter().chain([&TIMER_LAG])
+}
+
+/// Numbers that are worked out, per interval and for the whole run.
+pub(crate) const FIGURES: [Figure; 13] = [
+    Figure::new("throughput", Unit::BitsPerSecond, "payload bits that viewers received per second"),
+    Figure::new("frame_rate", Unit::Number, "frames that viewers received per second"),
+    Figure::new("viewers_peak", Unit::Number, "most viewers at a time that had what they came for"),
+    Figure::new("relay_cpu", Unit::Number, "cores that the relay kept busy, on average"),
+    Figure::new(
+        "relay_cpu_per_gb",
+        Unit::Seconds,
+        "CPU seconds of the relay per gigabyte of payload that viewers received",
+    ),
+    Figure::new("relay_rss", Unit::Bytes, "resident memory of the relay; its peak for a whole run"),
+    Figure::new("relay_rss_per_viewer", Unit::Bytes, "growth of that since the run began, per session at its peak"),
+    Figure::new("relay_switches", Unit::Number, "context switches of the relay per second"),
+    Figure::new("relay_udp_drops", Unit::Number, "datagrams that the relay's sockets had no room for"),
+    Figure::new("tool_cpu", Unit::Number, "cores that this tool kept busy, on average"),
+    Figure::new("tool_cpu_per_viewer", Unit::Number, "the same per viewer at the peak"),
+    Figure::new(
+        "tool_busiest",
+        Unit::Number,
+        "share of a core that the tool's busiest thread took in its busiest interval",
+    ),
+    Figure::new("tool_udp_drops", Unit::Number, "datagrams that this tool's sockets had no room for"),
+];

@@ -1,0 +1,164 @@
+//! One run, from its plan to its report.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use process::Shutdown;
+use rand::rngs::StdRng;
+use rand::{RngExt, SeedableRng};
+use tokio::sync::watch;
+use tokio::time::{Instant, MissedTickBehavior, interval_at, sleep, timeout};
+
+use crate::connect::Target;
+use crate::engine::{Phase, Stop, Workers, phases};
+use crate::error::Failure;
+use crate::limit;
+use crate::measure::Recorder;
+use crate::plan::{Plan, VideoPlan};
+use crate::probe::Probe;
+use crate::report::{PUBLISHERS, Report, ReportBuilder, TOOL};
+use crate::require::Condition;
+use crate::screen::Screen;
+use crate::video::{ERRORS, Share, Start, VideoLoad};
+
+/// Threads of the tool that carry load are named so.
+pub(crate) const THREAD_PREFIX: &str = "stress-";
+/// Numbers of the scopes that are not populations.
+const TOOL_SCOPE: usize = 0;
+const PUBLISHER_SCOPE: usize = 1;
+const FIRST_POPULATION: usize = 2;
+
+/// Everything one run needs.
+#[derive(Debug)]
+pub(crate) struct Setup {
+    pub(crate) plan: Plan,
+    /// Relays: publishers go to the first, viewers to the others, or to it if there are none.
+    pub(crate) targets: Vec<Target>,
+    pub(crate) conditions: Vec<Condition>,
+    /// Processes of the relays.
+    pub(crate) processes: Vec<u32>,
+    pub(crate) threads: Option<usize>,
+}
+
+/// What runs beside the loop of intervals.
+struct Stage {
+    workers: Workers,
+    recorder: Arc<Recorder>,
+    stop: Stop,
+}
+
+/// Runs a plan to its end, or until shutdown begins.
+///
+/// # Errors
+/// Nothing can be published at the relay, or threads, sockets or processes are not to be had.
+pub(crate) async fn run(setup: &Setup, screen: &mut Screen, shutdown: &Shutdown) -> Result<Report, Failure> {
+    let Setup { plan, targets, conditions, processes, .. } = setup;
+    let Some(video) = &plan.video else { return Err(Failure::Usage("the plan loads nothing".to_owned())) };
+    let mut probe = Probe::new(processes).map_err(Failure::Start)?;
+    let load =
+        VideoLoad::new(video, plan.seed, run_number(plan.seed)).map_err(|error| Failure::Usage(error.to_string()))?;
+    let mut scopes = vec![TOOL.to_owned(), PUBLISHERS.to_owned()];
+    scopes.extend(video.viewers.iter().map(|population| population.name.clone()));
+    let (phase, stop) = phases();
+    let mut stage = Stage { workers: Workers::default(), recorder: Arc::new(Recorder::new(scopes)), stop };
+    let started = match stage.publish(&load, &targets[0], shutdown).await {
+        Ok(()) => stage.watch(setup, video, &load),
+        Err(failure) => Err(failure),
+    };
+    if let Err(failure) = started {
+        phase.reach(Phase::Ended);
+        stage.workers.ended().await;
+        return Err(failure);
+    }
+    screen.begun(plan, targets);
+    let begun = Instant::now();
+    // Setting up is not part of what the machine is asked for.
+    probe.look();
+    let blank = Report {
+        plan: plan.name.clone(),
+        description: plan.description.clone(),
+        seed: plan.seed,
+        viewers: plan.viewers(),
+        relays: targets.iter().map(|target| target.shown.clone()).collect(),
+        ..Report::default()
+    };
+    let mut builder = ReportBuilder::new(stage.recorder.scopes(), blank);
+    let mut ticks = interval_at(begun + plan.interval.0, plan.interval.0);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Skip);
+    let end = sleep(plan.duration.0);
+    tokio::pin!(end);
+    let interrupted = loop {
+        tokio::select! {
+            biased;
+            () = shutdown.begun() => break true,
+            () = screen.quit() => break true,
+            () = &mut end => break false,
+            // The one at the end is the end's.
+            _ = ticks.tick(), if begun.elapsed() + plan.interval.0 / 2 < plan.duration.0 => {
+                screen.interval(builder.interval(begun.elapsed(), &stage.recorder.take(), &probe.look()));
+            }
+        }
+    };
+    screen.interval(builder.interval(begun.elapsed(), &stage.recorder.take(), &probe.look()));
+    // What is on the way still arrives, then everybody settles the books.
+    phase.reach(Phase::Draining);
+    sleep(limit::DRAIN).await;
+    phase.reach(Phase::Ended);
+    stage.workers.ended().await;
+    screen.interval(builder.settle(begun.elapsed(), &stage.recorder.take()));
+    Ok(builder.finish(interrupted, conditions))
+}
+
+impl Stage {
+    /// Publishes everything, and waits until the relay knows.
+    async fn publish(&mut self, load: &VideoLoad, target: &Target, shutdown: &Shutdown) -> Result<(), Failure> {
+        let (announced, mut count) = watch::channel(0);
+        let meter = self.recorder.meter(PUBLISHER_SCOPE);
+        let jobs = load.publish(target, &meter, &self.stop, &announced);
+        let lag = self.recorder.meter(TOOL_SCOPE);
+        let name = format!("{THREAD_PREFIX}publish");
+        self.workers.start(&name, jobs, self.stop.clone(), lag).map_err(Failure::Start)?;
+        let publishers = load.publishers();
+        let ready = timeout(limit::PUBLISHER_START, count.wait_for(|count| *count == publishers));
+        let ready = tokio::select! {
+            biased;
+            () = shutdown.begun() => return Err(Failure::Connection("stopped before it began".to_owned())),
+            ready = ready => matches!(ready, Ok(Ok(_))),
+        };
+        if ready {
+            return Ok(());
+        }
+        let told = &self.recorder.take()[PUBLISHER_SCOPE];
+        let kinds: Vec<_> = told.kinds(&ERRORS).map(|(kind, _)| kind.to_owned()).collect();
+        let why = if kinds.is_empty() { "no answer".to_owned() } else { kinds.join(", ") };
+        Err(Failure::Connection(format!(
+            "only {} of {publishers} publishers could be announced at {}: {why}; is the relay running?",
+            *count.borrow(),
+            target.shown
+        )))
+    }
+
+    /// Lets viewers come.
+    fn watch(&mut self, setup: &Setup, video: &VideoPlan, load: &VideoLoad) -> Result<(), Failure> {
+        let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+        let threads = setup.threads.unwrap_or(cores).min(limit::MAX_WORKERS).min(video.count().max(1) as usize);
+        let leaves = if setup.targets.len() > 1 { &setup.targets[1..] } else { &setup.targets[..] };
+        let targets = Arc::new(leaves.to_vec());
+        let start = Start::now();
+        for number in 0..threads {
+            let share = Share { number, of: threads, own_sockets: setup.plan.impairment.is_some() };
+            let jobs = load.watch(share, &targets, &self.recorder, FIRST_POPULATION, &self.stop, start);
+            let lag = self.recorder.meter(TOOL_SCOPE);
+            let name = format!("{THREAD_PREFIX}{number}");
+            self.workers.start(&name, jobs, self.stop.clone(), lag).map_err(Failure::Start)?;
+        }
+        Ok(())
+    }
+}
+
+/// Tells this run from earlier ones at the same relay: the seed alone would not.
+fn run_number(seed: u64) -> u64 {
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or(Duration::ZERO);
+    let nanos = u64::try_from(now.as_nanos()).unwrap_or(u64::MAX);
+    StdRng::seed_from_u64(nanos ^ seed ^ u64::from(std::process::id()).rotate_left(48)).random()
+}

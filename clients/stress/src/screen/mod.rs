@@ -1,0 +1,95 @@
+//! What the user sees while a run goes on, and at its end.
+
+mod lines;
+
+use std::io::{self, Write};
+
+use serde::Serialize;
+
+use crate::connect::Target;
+use crate::error::Failure;
+use crate::plan::Plan;
+use crate::report::{Interval, Report};
+
+/// Where and how progress is shown.
+#[derive(Debug)]
+pub(crate) enum Screen {
+    /// Lines for people on standard error, the summary on standard output.
+    Lines,
+    /// Lines for programs on standard output.
+    Json,
+    /// Nothing.
+    Quiet,
+}
+
+#[derive(Serialize)]
+#[serde(tag = "event", rename_all = "snake_case")]
+enum Event<'a> {
+    Interval(&'a Interval),
+    Report(&'a Report),
+}
+
+impl Screen {
+    /// As the command line asks.
+    pub(crate) fn new(json: bool, _plain: bool, quiet: bool) -> Self {
+        match (json, quiet) {
+            (true, _) => Self::Json,
+            (_, true) => Self::Quiet,
+            _ => Self::Lines,
+        }
+    }
+
+    /// The load begins.
+    pub(crate) fn begun(&mut self, plan: &Plan, targets: &[Target]) {
+        if let Self::Lines = self {
+            note(&lines::heading(plan, targets));
+        }
+    }
+
+    /// An interval is over.
+    pub(crate) fn interval(&mut self, interval: &Interval) {
+        match self {
+            Self::Lines => note(&lines::interval(interval)),
+            Self::Json => json(&Event::Interval(interval)),
+            Self::Quiet => {}
+        }
+    }
+
+    /// Resolves when the user asks for the end. Cancel safe.
+    pub(crate) async fn quit(&mut self) {
+        std::future::pending().await
+    }
+
+    /// Nothing more is shown while it runs.
+    pub(crate) fn close(&mut self) {}
+
+    /// What it came to.
+    pub(crate) fn finished(&self, report: &Report) {
+        match self {
+            Self::Lines => say(&lines::summary(report)),
+            Self::Json => json(&Event::Report(report)),
+            Self::Quiet => {}
+        }
+    }
+}
+
+fn json(event: &Event<'_>) {
+    if let Ok(text) = serde_json::to_string(event) {
+        say(&format!("{text}\n"));
+    }
+}
+
+/// To standard output; whoever closed it wants no more.
+pub(crate) fn say(text: &str) {
+    let mut output = io::stdout().lock();
+    let _ = output.write_all(text.as_bytes()).and_then(|()| output.flush());
+}
+
+fn note(text: &str) {
+    let _ = io::stderr().lock().write_all(text.as_bytes());
+}
+
+/// Tells on standard error why it failed.
+pub(crate) fn complain(failure: &Failure) {
+    note(&format!("efir-stress: {failure}\n"));
+}
