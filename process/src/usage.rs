@@ -105,6 +105,8 @@ fn wrong() -> io::Error {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::{Arc, Barrier};
+
     use super::*;
 
     #[test]
@@ -112,11 +114,16 @@ mod tests {
         let usage = Usage::of(std::process::id()).unwrap();
         assert!(usage.rss > 1 << 20 && usage.switches > 0, "{usage:?}");
         let named = std::thread::Builder::new().name("a-named-thread".to_owned());
-        let (sender, receiver) = std::sync::mpsc::sync_channel::<()>(0);
-        let thread = named.spawn(move || receiver.recv()).unwrap();
+        let (there, looked) = (Arc::new(Barrier::new(2)), Arc::new(Barrier::new(2)));
+        let barriers = (there.clone(), looked.clone());
+        let thread = named.spawn(move || {
+            barriers.0.wait();
+            barriers.1.wait();
+        });
+        there.wait();
         assert!(own_threads().unwrap().iter().any(|thread| thread.name == "a-named-thread"));
-        drop(sender);
-        assert!(thread.join().unwrap().is_err());
+        looked.wait();
+        thread.unwrap().join().unwrap();
     }
 
     #[test]

@@ -6,11 +6,12 @@ use std::path::Path;
 use process::Shutdown;
 use transport::Address;
 
-use crate::args::{Arguments, Command, LoadArguments, RunArguments};
+use crate::args::{Arguments, Command, CompareArguments, LoadArguments, RunArguments};
+use crate::capacity;
 use crate::connect::Target;
 use crate::error::Failure;
 use crate::plan::{Plan, SHIPPED};
-use crate::report::{EVERYBODY, OWN_SCOPES, Report};
+use crate::report::{OWN_SCOPES, Report, compare, html};
 use crate::require::{ALWAYS, Condition};
 use crate::run::{self, Setup};
 use crate::screen::{self, Screen};
@@ -23,6 +24,9 @@ pub(crate) async fn run(arguments: Arguments, shutdown: Shutdown) -> Result<(), 
     let Arguments { log: _, compare, command } = arguments;
     match (compare.as_deref(), command) {
         (None, Some(Command::Run(arguments))) => Box::pin(run_plan(arguments, shutdown)).await,
+        (None, Some(Command::Capacity(arguments))) => Box::pin(capacity::search(arguments, shutdown)).await,
+        (None, Some(Command::Compare(CompareArguments { before, after }))) => show_comparison(&before, &after),
+        (Some([before, after]), None) => show_comparison(before, after),
         (None, Some(Command::Plans { name })) => plans(name.as_deref()),
         _ => Err(Failure::Usage("nothing to do: see --help".to_owned())),
     }
@@ -37,7 +41,8 @@ async fn run_plan(arguments: RunArguments, shutdown: Shutdown) -> Result<(), Fai
     screen.close();
     let report = report?;
     screen.finished(&report);
-    keep(load, &report)?;
+    let text = serde_json::to_string(&report).unwrap_or_default();
+    keep_page(load, &text, || html::page(&report))?;
     judge(&report)
 }
 
@@ -66,7 +71,7 @@ fn conditions(plan: &Plan) -> Result<Vec<Condition>, Failure> {
         let condition: Condition = text.parse().map_err(Failure::Usage)?;
         if !scopes.contains(&condition.scope()) {
             let known = scopes.join(", ");
-            return Err(Failure::Usage(format!("{condition:?}: no population has that name; there are {known}")));
+            return Err(Failure::Usage(format!("{condition}: no population has that name; there are {known}")));
         }
         if !conditions.contains(&condition) {
             conditions.push(condition);
@@ -87,13 +92,15 @@ fn target(load: &LoadArguments, url: &Address) -> Result<Target, Failure> {
     Ok(Target { shown, address: url.clone(), trust, token: load.token(), versions })
 }
 
-/// Writes the reports that were asked for.
-fn keep(load: &LoadArguments, report: &Report) -> Result<(), Failure> {
+/// Writes the files that were asked for: one for programs, one to look at.
+pub(crate) fn keep_page(load: &LoadArguments, text: &str, page: impl FnOnce() -> String) -> Result<(), Failure> {
     if let Some(path) = &load.save {
-        let text = serde_json::to_string(report).map_err(|error| Failure::file(path, error))?;
-        write(path, &text)?;
+        write(path, text)?;
     }
-    Ok(())
+    match &load.html {
+        Some(path) => write(path, &page()),
+        None => Ok(()),
+    }
 }
 
 fn write(path: &Path, text: &str) -> Result<(), Failure> {
@@ -106,6 +113,11 @@ fn judge(report: &Report) -> Result<(), Failure> {
     if unmet.is_empty() { Ok(()) } else { Err(Failure::Unmet(unmet)) }
 }
 
+fn show_comparison(before: &Path, after: &Path) -> Result<(), Failure> {
+    screen::say(&compare::table(&compare::load(before)?, &compare::load(after)?));
+    Ok(())
+}
+
 fn plans(name: Option<&str>) -> Result<(), Failure> {
     let Some(name) = name else {
         for (name, text) in SHIPPED {
@@ -114,9 +126,7 @@ fn plans(name: Option<&str>) -> Result<(), Failure> {
         return Ok(());
     };
     let Some((_, text)) = SHIPPED.iter().find(|(known, _)| *known == name) else {
-        return Err(Failure::Usage(format!(
-            "no plan {name:?} is shipped; `efir-stress plans` lists them ({EVERYBODY})"
-        )));
+        return Err(Failure::Usage(format!("no plan {name:?} is shipped; `efir-stress plans` lists them")));
     };
     screen::say(text);
     Ok(())

@@ -25,11 +25,13 @@
 //! | `limit` | every bound, with its unit and reason |
 
 mod args;
+mod capacity;
 mod clock;
 mod command;
 mod connect;
 mod engine;
 mod error;
+mod impair;
 mod limit;
 mod measure;
 mod plan;

@@ -10,11 +10,12 @@ use tokio::sync::watch;
 use tokio::time::{Instant, MissedTickBehavior, interval_at, sleep, timeout};
 
 use crate::connect::Target;
-use crate::engine::{Phase, Stop, Workers, phases};
+use crate::engine::{Job, Phase, PhaseSender, Stop, Workers, phases};
 use crate::error::Failure;
+use crate::impair::Proxy;
 use crate::limit;
 use crate::measure::Recorder;
-use crate::plan::{Plan, VideoPlan};
+use crate::plan::{ImpairmentPlan, Plan, VideoPlan};
 use crate::probe::Probe;
 use crate::report::{PUBLISHERS, Report, ReportBuilder, TOOL};
 use crate::require::Condition;
@@ -43,6 +44,10 @@ pub(crate) struct Setup {
 /// What runs beside the loop of intervals.
 struct Stage {
     workers: Workers,
+    /// Bad paths, which must last until those who use them have left.
+    paths: Workers,
+    path_phase: PhaseSender,
+    path_stop: Stop,
     recorder: Arc<Recorder>,
     stop: Stop,
 }
@@ -60,14 +65,16 @@ pub(crate) async fn run(setup: &Setup, screen: &mut Screen, shutdown: &Shutdown)
     let mut scopes = vec![TOOL.to_owned(), PUBLISHERS.to_owned()];
     scopes.extend(video.viewers.iter().map(|population| population.name.clone()));
     let (phase, stop) = phases();
-    let mut stage = Stage { workers: Workers::default(), recorder: Arc::new(Recorder::new(scopes)), stop };
+    let (path_phase, path_stop) = phases();
+    let (workers, paths) = (Workers::default(), Workers::default());
+    let mut stage = Stage { workers, paths, path_phase, path_stop, recorder: Arc::new(Recorder::new(scopes)), stop };
     let started = match stage.publish(&load, &targets[0], shutdown).await {
-        Ok(()) => stage.watch(setup, video, &load),
+        Ok(()) => stage.watch(setup, video, &load).await,
         Err(failure) => Err(failure),
     };
     if let Err(failure) = started {
         phase.reach(Phase::Ended);
-        stage.workers.ended().await;
+        stage.ended().await;
         return Err(failure);
     }
     screen.begun(plan, targets);
@@ -104,8 +111,9 @@ pub(crate) async fn run(setup: &Setup, screen: &mut Screen, shutdown: &Shutdown)
     phase.reach(Phase::Draining);
     sleep(limit::DRAIN).await;
     phase.reach(Phase::Ended);
-    stage.workers.ended().await;
-    screen.interval(builder.settle(begun.elapsed(), &stage.recorder.take()));
+    let recorder = stage.recorder.clone();
+    stage.ended().await;
+    screen.interval(builder.settle(begun.elapsed(), &recorder.take()));
     Ok(builder.finish(interrupted, conditions))
 }
 
@@ -139,11 +147,17 @@ impl Stage {
     }
 
     /// Lets viewers come.
-    fn watch(&mut self, setup: &Setup, video: &VideoPlan, load: &VideoLoad) -> Result<(), Failure> {
+    async fn watch(&mut self, setup: &Setup, video: &VideoPlan, load: &VideoLoad) -> Result<(), Failure> {
         let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
         let threads = setup.threads.unwrap_or(cores).min(limit::MAX_WORKERS).min(video.count().max(1) as usize);
         let leaves = if setup.targets.len() > 1 { &setup.targets[1..] } else { &setup.targets[..] };
-        let targets = Arc::new(leaves.to_vec());
+        let mut targets = leaves.to_vec();
+        if let Some(plan) = setup.plan.impairment {
+            for (seed, target) in (setup.plan.seed..).zip(&mut targets) {
+                self.impair(target, plan, seed).await.map_err(Failure::Start)?;
+            }
+        }
+        let targets = Arc::new(targets);
         let start = Start::now();
         for number in 0..threads {
             let share = Share { number, of: threads, own_sockets: setup.plan.impairment.is_some() };
@@ -153,6 +167,32 @@ impl Stage {
             self.workers.start(&name, jobs, self.stop.clone(), lag).map_err(Failure::Start)?;
         }
         Ok(())
+    }
+}
+
+impl Stage {
+    /// Puts a bad path before a relay.
+    async fn impair(&mut self, target: &mut Target, plan: ImpairmentPlan, seed: u64) -> std::io::Result<()> {
+        // What QUIC dials first under that name.
+        let host = if target.address.host == "localhost" { "127.0.0.1" } else { &target.address.host };
+        let found = tokio::net::lookup_host((host, target.address.port)).await?.next();
+        let relay = found.ok_or_else(|| std::io::Error::other(format!("{host} has no address")))?;
+        let proxy = Proxy::bind(relay, plan, seed)?;
+        target.address.port = proxy.port()?;
+        if !target.address.is_localhost() || relay.is_ipv6() {
+            target.address.host = "127.0.0.1".to_owned();
+        }
+        let stop = self.path_stop.clone();
+        let job = Job::new(Instant::now(), move || proxy.run(stop));
+        let name = format!("{THREAD_PREFIX}path");
+        self.paths.start(&name, vec![job], self.path_stop.clone(), self.recorder.meter(TOOL_SCOPE))
+    }
+
+    /// Waits for all threads, which have been told to end.
+    async fn ended(self) {
+        self.workers.ended().await;
+        self.path_phase.reach(Phase::Ended);
+        self.paths.ended().await;
     }
 }
 

@@ -3,5 +3,5 @@
 mod phase;
 mod worker;
 
-pub(crate) use phase::{Phase, Stop, phases};
+pub(crate) use phase::{Phase, PhaseSender, Stop, phases};
 pub(crate) use worker::{Job, TIMER_LAG, Workers};

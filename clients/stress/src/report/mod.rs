@@ -2,6 +2,9 @@
 
 mod builder;
 pub(crate) mod catalogue;
+pub(crate) mod chart;
+pub(crate) mod compare;
+pub(crate) mod html;
 mod model;
 
 pub(crate) use builder::ReportBuilder;
@@ -15,3 +18,6 @@ pub(crate) const TOOL: &str = "tool";
 pub(crate) const PUBLISHERS: &str = "publishers";
 /// Scopes of every run, beside its populations.
 pub(crate) const OWN_SCOPES: [&str; 3] = [EVERYBODY, TOOL, PUBLISHERS];
+
+#[cfg(test)]
+mod tests;

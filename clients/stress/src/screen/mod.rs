@@ -1,10 +1,13 @@
 //! What the user sees while a run goes on, and at its end.
 
+mod dashboard;
 mod lines;
 
-use std::io::{self, Write};
+use std::io::{self, IsTerminal, Write};
 
 use serde::Serialize;
+
+use dashboard::Dashboard;
 
 use crate::connect::Target;
 use crate::error::Failure;
@@ -18,6 +21,10 @@ pub(crate) enum Screen {
     Lines,
     /// Lines for programs on standard output.
     Json,
+    /// A terminal that is taken over once the load begins: until then Ctrl-C is a signal.
+    Terminal,
+    /// The terminal, taken over while the run goes on.
+    Dashboard(Box<Dashboard>),
     /// Nothing.
     Quiet,
 }
@@ -31,16 +38,21 @@ enum Event<'a> {
 
 impl Screen {
     /// As the command line asks.
-    pub(crate) fn new(json: bool, _plain: bool, quiet: bool) -> Self {
+    pub(crate) fn new(json: bool, plain: bool, quiet: bool) -> Self {
         match (json, quiet) {
             (true, _) => Self::Json,
             (_, true) => Self::Quiet,
+            _ if !plain && io::stdout().is_terminal() && io::stdin().is_terminal() => Self::Terminal,
             _ => Self::Lines,
         }
     }
 
     /// The load begins.
     pub(crate) fn begun(&mut self, plan: &Plan, targets: &[Target]) {
+        if let Self::Terminal = self {
+            // A terminal that cannot do it gets lines.
+            *self = Dashboard::open(plan, targets).map_or(Self::Lines, |open| Self::Dashboard(Box::new(open)));
+        }
         if let Self::Lines = self {
             note(&lines::heading(plan, targets));
         }
@@ -51,24 +63,32 @@ impl Screen {
         match self {
             Self::Lines => note(&lines::interval(interval)),
             Self::Json => json(&Event::Interval(interval)),
-            Self::Quiet => {}
+            Self::Dashboard(dashboard) => dashboard.interval(interval),
+            Self::Terminal | Self::Quiet => {}
         }
     }
 
     /// Resolves when the user asks for the end. Cancel safe.
     pub(crate) async fn quit(&mut self) {
-        std::future::pending().await
+        match self {
+            Self::Dashboard(dashboard) => dashboard.quit().await,
+            _ => std::future::pending().await,
+        }
     }
 
-    /// Nothing more is shown while it runs.
-    pub(crate) fn close(&mut self) {}
+    /// The run is over: gives the terminal back.
+    pub(crate) fn close(&mut self) {
+        if let Self::Terminal | Self::Dashboard(_) = self {
+            *self = Self::Lines;
+        }
+    }
 
     /// What it came to.
     pub(crate) fn finished(&self, report: &Report) {
         match self {
             Self::Lines => say(&lines::summary(report)),
             Self::Json => json(&Event::Report(report)),
-            Self::Quiet => {}
+            Self::Terminal | Self::Dashboard(_) | Self::Quiet => {}
         }
     }
 }

@@ -14,4 +14,4 @@ pub(crate) use frame::HEADER_BYTES;
 pub(crate) use load::{Share, Start, VideoLoad};
 #[cfg(test)]
 pub(crate) use series::GAPS;
-pub(crate) use series::{ALL, BYTES, CONNECT, ERRORS, FRAMES, LATENCY, SESSIONS, STALLS, TUNE_IN, VIEWERS};
+pub(crate) use series::{ALL, BYTES, CONNECT, ERRORS, FRAMES, LATENCY, SESSIONS, STALLS, TROUBLES, TUNE_IN, VIEWERS};

@@ -29,6 +29,10 @@ pub(crate) const ALL: [&Series; 23] = [
     &VIEWERS,
 ];
 
+/// What viewers suffer from, in the order in which it is told.
+pub(crate) const TROUBLES: [&Series; 9] =
+    [&STALLS, &SKIPPED_GROUPS, &CUT_GROUPS, &RESETS, &ERRORS, &GAPS, &CORRUPT, &DUPLICATES, &DISORDER];
+
 pub(crate) static CONNECT: Series =
     Series::times("connect", "from the first packet of a dial to the relay's SETUP, certificate and all");
 pub(crate) static TUNE_IN: Series = Series::times(
