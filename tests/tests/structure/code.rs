@@ -198,6 +198,12 @@ fn strip_tests(stream: TokenStream) -> TokenStream {
     let mut at = 0;
     while at < trees.len() {
         if is_test_attribute(&trees[at..]) {
+            // Its comments and other attributes stand before that one.
+            while matches!(kept.as_slice(), [.., TokenTree::Punct(hash), TokenTree::Group(attribute)]
+                if hash.as_char() == '#' && attribute.delimiter() == Delimiter::Bracket)
+            {
+                kept.truncate(kept.len() - 2);
+            }
             at = end_of_item(&trees, at);
             continue;
         }
@@ -264,6 +270,8 @@ fn comments_strings_and_tests_are_not_product_code() {
                 #[cfg(test)]\nmod tests { use quinn::d; }\n#[cfg(not(test))]\nuse std::{env, fs as disk};\n";
     let code = Code::parse(text).unwrap();
     assert!(code.paths.iter().any(|path| path.contains(&["quinn", "c"])));
+    let last = Code::parse("impl A {\n/// For tests.\n#[cfg(test)]\nfn a() {}\n}").unwrap();
+    assert_eq!(last.without_tests().code_lines(), 2);
     let product = code.without_tests();
     let paths: Vec<String> = product.paths.iter().map(|path| path.segments.join("::")).collect();
     assert_eq!(paths, ["std", "std::env", "std::fs"]);
