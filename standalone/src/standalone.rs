@@ -104,7 +104,9 @@ impl Standalone {
         let StandaloneSettings { mut relay, mut origin, mut commerce, log: _ } = settings;
         // Whoever can ask gets a token that opens everything.
         commerce.demo &= relay.listen.iter().all(|address| address.ip().is_loopback());
-        let (commerce, scratch) = open_shops(commerce, &metrics, state_directory.clone(), shutdown).await?;
+        // Boxed: a large future, once at start.
+        let opened = Box::pin(open_shops(commerce, &metrics, state_directory.clone(), shutdown));
+        let (commerce, scratch) = opened.await?;
         if origin.listen == origin::Settings::default().listen {
             // Nobody but this relay needs to find it.
             origin.listen = vec![SocketAddr::from((Ipv4Addr::LOCALHOST, 0))];

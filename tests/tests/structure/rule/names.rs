@@ -13,7 +13,9 @@ const SYSTEM: [&str; 4] = ["thread", "fs", "env", "process"];
 pub(super) fn quic_stays_in_transport(workspace: &Workspace) -> Vec<String> {
     let is_kept = |name: &str| {
         let name = name.replace('-', "_");
-        QUIC_AND_TLS.iter().any(|kept| name == *kept || name.starts_with(&format!("{kept}_")))
+        // Reads the system's roots and speaks nothing.
+        name != "rustls_native_certs"
+            && QUIC_AND_TLS.iter().any(|kept| name == *kept || name.starts_with(&format!("{kept}_")))
     };
     stays(workspace, is_kept, |owner, _| ["transport", "certs"].contains(&owner))
 }
