@@ -104,7 +104,7 @@ pub(crate) struct LoadArguments {
     /// Relays: https://host:port (WebTransport) or moqt://host:port (raw QUIC)
     #[arg(value_name = "URL", default_value = DEFAULT_URL)]
     pub(crate) urls: Vec<Address>,
-    /// Length of the load: 30s, 2m
+    /// Length of the load: 30s, 2m. Times at which viewers come are stretched or shrunk with it
     #[arg(long, value_name = "D")]
     duration: Option<Span>,
     /// Decides every random choice
@@ -112,7 +112,10 @@ pub(crate) struct LoadArguments {
     seed: Option<u64>,
     /// A condition beside the plan's; may be repeated
     #[arg(long, value_name = "CONDITION")]
-    require: Vec<String>,
+    pub(crate) require: Vec<String>,
+    /// For slow machines: times in the plan's own conditions, and pauses that are stalls, may be so many times longer
+    #[arg(long, value_name = "FACTOR", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=1000))]
+    pub(crate) slack: u32,
     /// Process of a relay on this machine, for its CPU, memory, context switches and UDP drops; may be repeated
     #[arg(long, value_name = "PID")]
     pub(crate) pid: Vec<u32>,
@@ -188,7 +191,7 @@ impl LoadArguments {
             duration: self.duration,
             viewers,
             seed: self.seed,
-            require: self.require.clone(),
+            slack: self.slack,
             allow_large: self.allow_large,
         }
     }

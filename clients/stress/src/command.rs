@@ -57,22 +57,26 @@ pub(crate) fn prepare(load: &LoadArguments, plan: Plan) -> Result<Setup, Failure
             plan.name
         )));
     }
-    let conditions = conditions(&plan)?;
+    let conditions = conditions(&plan, load)?;
     let targets = load.urls.iter().map(|url| target(load, url)).collect::<Result<_, _>>()?;
     let threads = load.threads.map(usize::from);
     Ok(Setup { plan, targets, conditions, processes: load.pid.clone(), threads })
 }
 
-fn conditions(plan: &Plan) -> Result<Vec<Condition>, Failure> {
+/// Those of the plan, with slack, those of the command line, and those of every run.
+fn conditions(plan: &Plan, load: &LoadArguments) -> Result<Vec<Condition>, Failure> {
     let populations = plan.video.iter().flat_map(|video| &video.viewers).map(|population| population.name.as_str());
     let scopes: Vec<&str> = OWN_SCOPES.into_iter().chain(populations).collect();
+    let own = plan.require.iter().map(|text| (text.as_str(), f64::from(load.slack)));
+    let asked = load.require.iter().map(String::as_str).chain(ALWAYS).map(|text| (text, 1.0));
     let mut conditions: Vec<Condition> = Vec::new();
-    for text in plan.require.iter().map(String::as_str).chain(ALWAYS) {
+    for (text, slack) in own.chain(asked) {
         let condition: Condition = text.parse().map_err(Failure::Usage)?;
         if !scopes.contains(&condition.scope()) {
             let known = scopes.join(", ");
             return Err(Failure::Usage(format!("{condition}: no population has that name; there are {known}")));
         }
+        let condition = condition.with_slack(slack);
         if !conditions.contains(&condition) {
             conditions.push(condition);
         }

@@ -1,6 +1,7 @@
 //! Sessions with relays.
 
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use moqt::{SessionErrorCode, Token, Version};
 use process::Secret;
@@ -58,6 +59,12 @@ impl Dialer {
         };
         let settings = ClientSettings { versions: versions.to_vec(), connection, ..usual };
         Self { settings, per_socket, sockets: Mutex::default() }
+    }
+
+    /// Gives a dial up after this long.
+    pub(crate) fn patient_for(mut self, time: Duration) -> Self {
+        self.settings.dial_timeout = time;
+        self
     }
 
     /// Connects and waits for the relay's SETUP. `place` is the viewer's number on its thread: it decides the socket.

@@ -44,7 +44,9 @@ pub(crate) const PUBLISHER_BYTES: u64 = 1 << 30;
 /// Relays serve many; a publisher's only viewers are relays, and none of them is given up before this.
 pub(crate) const PUBLISHER_PATIENCE: Duration = Duration::from_secs(30);
 /// Wait for all publishers to be connected and announced before viewers come.
-pub(crate) const PUBLISHER_START: Duration = Duration::from_secs(15);
+pub(crate) const PUBLISHER_START: Duration = Duration::from_secs(8);
+/// One dial of a publisher: who waits for a relay that is not there wants to know soon.
+pub(crate) const PUBLISHER_DIAL: Duration = Duration::from_secs(4);
 /// Pause before a publisher or viewer whose session was lost comes again.
 pub(crate) const RETRY: Duration = Duration::from_millis(500);
 /// After the last frame is published, this long for it to arrive everywhere.

@@ -166,6 +166,16 @@ impl Condition {
         &self.scope
     }
 
+    /// For a machine so many times slower: bounds from above on times are raised.
+    pub(crate) fn with_slack(mut self, factor: f64) -> Self {
+        let is_time = self.value.unit() == Unit::Milliseconds;
+        if is_time && matches!(self.comparison, Comparison::Less | Comparison::AtMost) && factor != 1.0 {
+            self.bound *= factor;
+            self.text = format!("{} × {factor}", self.text);
+        }
+        self
+    }
+
     /// Holds it against a run. What was not measured does not meet it: a run in which nobody tuned in is not a fast one.
     pub(crate) fn judge(&self, overall: &Overall) -> Verdict {
         let value = self.value.of(overall, &self.scope);
@@ -250,6 +260,13 @@ mod tests {
         assert!(error("tune_in_p99<fast").contains("a time such as"));
         assert!(error("gaps=none").contains("a number"));
         assert!(error("throughput>1GB").contains("a rate such as"));
+    }
+
+    #[test]
+    fn slack_is_for_times_alone() {
+        let judged = |text: &str| text.parse::<Condition>().unwrap().with_slack(10.0).judge(&overall());
+        assert!(judged("tune_in_p99<50ms").met && judged("tune_in_p99<50ms").condition.ends_with("× 10"));
+        assert!(!judged("tune_in_p99<5ms").met && !judged("gaps=1").met && !judged("tune_in_p99>100ms").met);
     }
 
     #[test]

@@ -61,13 +61,17 @@ fn default_relays() -> usize {
     1
 }
 
+/// Plans are stretched no further: beyond that no time is meant any more.
+const MAX_STRETCH: f64 = 1e6;
+
 /// What the command line changes about a plan.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub(crate) struct Overrides {
     pub(crate) duration: Option<Span>,
     pub(crate) viewers: Option<u32>,
     pub(crate) seed: Option<u64>,
-    pub(crate) require: Vec<String>,
+    /// How many times longer a pause must be to be a stall.
+    pub(crate) slack: u32,
     /// Bounds on count and time do not hold.
     pub(crate) allow_large: bool,
 }
@@ -92,10 +96,16 @@ impl Plan {
     }
 
     pub(crate) fn apply(&mut self, overrides: &Overrides) {
-        let Overrides { duration, viewers, seed, require, allow_large: _ } = overrides;
-        self.duration = duration.unwrap_or(self.duration);
+        let Overrides { duration, viewers, seed, slack, allow_large: _ } = overrides;
+        if let Some(duration) = duration {
+            let factor = duration.0.as_secs_f64() / self.duration.0.as_secs_f64().max(f64::MIN_POSITIVE);
+            self.duration = *duration;
+            self.video.iter_mut().for_each(|video| video.stretch(factor.min(MAX_STRETCH)));
+        }
         self.seed = seed.unwrap_or(self.seed);
-        self.require.extend(require.iter().cloned());
+        if let Some(video) = &mut self.video {
+            video.stall.0 = video.stall.0.saturating_mul(*slack);
+        }
         if let (Some(viewers), Some(video)) = (viewers, &mut self.video) {
             video.scale(*viewers);
         }

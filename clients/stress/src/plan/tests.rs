@@ -67,24 +67,30 @@ fn wrong_plans_name_the_key_and_the_place() {
     refused(&SMALLEST.replace("name = 'x'", "name = 'x'\nduration = '2h'"), "--allow-large");
     refused(&SMALLEST.replace("[video]", "[impairment]\nloss = 1.0\n[video]"), "`impairment.loss`");
     refused(&SMALLEST.replace("[video]", "[video]\nframe_bytes = '4KB'"), "exclude each other");
-    let error = Plan::load("no-such-plan", &Overrides::default()).unwrap_err().to_string();
+    let error = Plan::load(
+        "no-such-plan",
+        &Overrides { duration: None, viewers: None, seed: None, slack: 1, allow_large: false },
+    )
+    .unwrap_err()
+    .to_string();
     assert!(error.contains("steady, ramp"), "{error}");
 }
 
 #[test]
 fn the_command_line_wins() {
-    let require = vec!["gaps=0".to_owned()];
     let overrides = Overrides {
         duration: Some(Span(Duration::from_secs(5))),
         viewers: Some(7),
         seed: Some(9),
-        require: require.clone(),
+        slack: 2,
         allow_large: false,
     };
-    let mut plan = checked(SMALLEST).unwrap();
+    let mut plan = checked(&SMALLEST.replace("count = 10", "count = 10\nat = '6s'\nwithin = '3s'")).unwrap();
     plan.apply(&overrides);
+    let viewers = &plan.video.as_ref().unwrap().viewers[0];
+    assert_eq!((viewers.at.0, viewers.within.0), (Duration::from_secs(1), Duration::from_millis(500)));
     assert_eq!((plan.duration.0, plan.viewers(), plan.seed), (Duration::from_secs(5), 7, 9));
-    assert_eq!(plan.require, require);
+    assert_eq!(plan.video.unwrap().stall.0, Duration::from_millis(500));
 }
 
 proptest! {

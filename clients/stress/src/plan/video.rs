@@ -162,6 +162,15 @@ impl VideoPlan {
         }
     }
 
+    /// Moves the times at which viewers come, for a run that is so many times longer.
+    pub(super) fn stretch(&mut self, factor: f64) {
+        for population in &mut self.viewers {
+            for Span(time) in [&mut population.at, &mut population.within] {
+                *time = Duration::try_from_secs_f64(time.as_secs_f64() * factor).unwrap_or(Duration::MAX);
+            }
+        }
+    }
+
     pub(super) fn check(&self, duration: Duration) -> Result<(), PlanError> {
         let wrong = |key: &str, reason: String| Err(PlanError::Value { key: format!("video.{key}"), reason });
         if self.total_tracks() == 0 || self.total_tracks() > limit::MAX_TRACKS {
@@ -216,7 +225,7 @@ impl Population {
                 "must be letters, digits and underscores, and not `all`, `tool` or `publishers`".to_owned(),
             );
         }
-        if self.at.0 >= duration || self.at.0 + self.within.0 > duration {
+        if self.at.0 >= duration || self.at.0.saturating_add(self.within.0) > duration {
             return wrong("at", format!("and `within` reach beyond the run's {duration:?}"));
         }
         if self.tracks == 0 || self.tracks > video.total_tracks() {

@@ -34,6 +34,8 @@ pub(crate) struct Chart {
     pub(crate) curves: Vec<Curve>,
     /// What x is.
     pub(crate) along: &'static str,
+    /// Where x begins and ends at least.
+    pub(crate) range: Option<(f64, f64)>,
     /// Places to mark on the x axis; picked if there are none.
     pub(crate) ticks: Ticks,
 }
@@ -41,7 +43,7 @@ pub(crate) struct Chart {
 impl Chart {
     /// Over a run's time.
     pub(crate) fn over_time(title: &str, unit: Unit, curves: Vec<Curve>) -> Self {
-        Self { title: title.to_owned(), unit, curves, along: "seconds", ticks: Vec::new() }
+        Self { title: title.to_owned(), unit, curves, along: "seconds", range: None, ticks: Vec::new() }
     }
 
     /// The chart as a figure of a page; nothing if there is nothing to draw.
@@ -51,8 +53,8 @@ impl Chart {
         if points().any(|(x, y)| !x.is_finite() || !y.is_finite()) || points().next().is_none() {
             return String::new();
         }
-        let least = points().map(|(x, _)| x).fold(f64::INFINITY, f64::min);
-        let most = points().map(|(x, _)| x).fold(least + 1e-9, f64::max);
+        let least = points().map(|(x, _)| x).chain(self.range.map(|range| range.0)).fold(f64::INFINITY, f64::min);
+        let most = points().map(|(x, _)| x).chain(self.range.map(|range| range.1)).fold(least + 1e-9, f64::max);
         let step = nice_step(points().map(|(_, y)| y).fold(0.0, f64::max), 5.0);
         let top = (points().map(|(_, y)| y).fold(0.0, f64::max) / step).ceil().max(1.0) * step;
         let x = |value: f64| LEFT + (value - least) / (most - least) * (WIDTH - LEFT - RIGHT);

@@ -2,6 +2,8 @@
 
 use std::fmt::Write;
 
+use time::OffsetDateTime;
+
 use super::chart::{Chart, Curve, escape};
 use super::model::{Interval, Report};
 use super::{EVERYBODY, OWN_SCOPES, catalogue};
@@ -20,7 +22,7 @@ pub(crate) fn page(report: &Report) -> String {
     }
     headline(&mut body, report);
     body.push_str("<section class=\"charts\">\n");
-    charts(report).iter().for_each(|chart| body.push_str(&chart.draw()));
+    charts(report).into_iter().for_each(|chart| body.push_str(&chart.draw()));
     body.push_str("</section>\n");
     for (name, scope) in &report.overall.scopes {
         tables(&mut body, name, scope);
@@ -46,8 +48,7 @@ fn head(report: &Report) -> String {
     let (class, word) = if met == all { ("good", "all conditions met") } else { ("bad", "conditions not met") };
     let interrupted = if report.interrupted { ", interrupted before its end" } else { "" };
     format!(
-        "<header><h1>{}</h1><p>{}</p><p class=\"facts\">{} viewers for {:.1} s{interrupted} · {} · seed {} · {} cores · {} · began {} s \
-         after 1970</p><p class=\"banner {class}\">{met} of {all}: {word}</p></header>\n",
+        "<header><h1>{}</h1><p>{}</p><p class=\"facts\">{} viewers for {:.1} s{interrupted} · {} · seed {} · {} cores · {} · {}</p><p class=\"banner {class}\">{met} of {all}: {word}</p></header>\n",
         escape(&report.plan),
         escape(&report.description),
         report.viewers,
@@ -56,8 +57,14 @@ fn head(report: &Report) -> String {
         report.seed,
         report.cores,
         escape(&report.tool),
-        report.began,
+        date(report.began),
     )
+}
+
+/// A moment for people.
+fn date(seconds: u64) -> String {
+    let date = i64::try_from(seconds).ok().and_then(|seconds| OffsetDateTime::from_unix_timestamp(seconds).ok());
+    date.map_or_else(String::new, |date| format!("{} {:02}:{:02} UTC", date.date(), date.hour(), date.minute()))
 }
 
 fn verdicts(body: &mut String, report: &Report) {
@@ -125,7 +132,6 @@ fn charts(report: &Report) -> Vec<Chart> {
         charts.push(Chart::over_time("Frame latency p99 by population", Unit::Milliseconds, per_population(|t| t.p99)));
     }
     charts.extend([
-        distribution(report),
         Chart::over_time("Tune-in time", Unit::Milliseconds, percentiles(TUNE_IN.name)),
         Chart::over_time("Viewers", Unit::Number, vec![level(VIEWERS.name), level(SESSIONS.name)]),
         Chart::over_time("Throughput", Unit::BitsPerSecond, vec![figure("throughput", "payload to viewers")]),
@@ -147,6 +153,10 @@ fn charts(report: &Report) -> Vec<Chart> {
         ),
         Chart::over_time("The tool's own timers: how late", Unit::Milliseconds, percentiles(TIMER_LAG.name)),
     ]);
+    for chart in &mut charts {
+        chart.range = Some((0.0, report.seconds));
+    }
+    charts.insert(1, distribution(report));
     charts
 }
 
@@ -159,13 +169,13 @@ fn distribution(report: &Report) -> Chart {
         let points = times.iter().flat_map(|times| &times.curve).map(|(percent, value)| (spread(*percent), *value));
         Curve { name: series.name.to_owned(), points: points.collect() }
     });
-    let ticks =
-        [(0.0, "min"), (50.0, "p50"), (90.0, "p90"), (99.0, "p99"), (99.9, "p99.9"), (99.99, "p99.99"), (100.0, "max")];
+    let ticks = [(0.0, "min"), (50.0, "p50"), (90.0, "p90"), (99.0, "p99"), (99.9, "p99.9"), (100.0, "max")];
     Chart {
         title: "Times by percentile".to_owned(),
         unit: Unit::Milliseconds,
         curves: curves.to_vec(),
         along: "",
+        range: None,
         ticks: ticks.map(|(percent, label)| (spread(percent), label.to_owned())).to_vec(),
     }
 }

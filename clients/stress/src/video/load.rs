@@ -80,7 +80,7 @@ impl VideoLoad {
         let start = Start::now();
         let frame = std::time::Duration::from_secs_f64(1.0 / self.plan.fps);
         // One socket each: a publisher sends much.
-        let dialer = Arc::new(Dialer::new(&target.versions, 1, 1, None));
+        let dialer = Arc::new(Dialer::new(&target.versions, 1, 1, None).patient_for(limit::PUBLISHER_DIAL));
         let mut jobs = Vec::new();
         for broadcast in &self.broadcasts {
             let (broadcast, target, dialer) = (broadcast.clone(), target.clone(), dialer.clone());
