@@ -24,6 +24,8 @@ pub struct Usage {
 /// CPU time of one thread.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ThreadUsage {
+    /// Its number, of which another thread may be the next owner.
+    pub id: u32,
     /// Its name, of which the kernel keeps 15 bytes.
     pub name: String,
     /// User and system time so far.
@@ -65,7 +67,8 @@ pub fn own_threads() -> io::Result<Vec<ThreadUsage>> {
         else {
             continue;
         };
-        threads.push(ThreadUsage { name: name.trim_end().to_owned(), cpu: cpu_of(&stat)? });
+        let id = stat.split(' ').next().and_then(|id| id.parse().ok()).ok_or_else(wrong)?;
+        threads.push(ThreadUsage { id, name: name.trim_end().to_owned(), cpu: cpu_of(&stat)? });
     }
     Ok(threads)
 }

@@ -11,7 +11,8 @@ use process::{Usage, own_threads};
 pub(crate) struct Probe {
     relays: Vec<Watched>,
     own: Option<Watched>,
-    threads: HashMap<String, Duration>,
+    /// CPU time of the tool's threads at the last look, by their numbers.
+    threads: HashMap<u32, Duration>,
 }
 
 #[derive(Debug)]
@@ -75,12 +76,12 @@ impl Probe {
 
     fn busiest(&mut self) -> Duration {
         // Elsewhere than on Linux nobody tells.
-        let now = own_threads().unwrap_or_default();
-        let used = now.iter().filter(|thread| thread.name.starts_with(crate::run::THREAD_PREFIX)).map(|thread| {
-            let before = self.threads.insert(thread.name.clone(), thread.cpu).unwrap_or_default();
-            thread.cpu.saturating_sub(before)
-        });
-        used.max().unwrap_or_default()
+        let mut now = own_threads().unwrap_or_default();
+        now.retain(|thread| thread.name.starts_with(crate::run::THREAD_PREFIX));
+        let before = |id: &u32| self.threads.get(id).copied().unwrap_or_default();
+        let used = now.iter().map(|thread| thread.cpu.saturating_sub(before(&thread.id))).max();
+        self.threads = now.into_iter().map(|thread| (thread.id, thread.cpu)).collect();
+        used.unwrap_or_default()
     }
 }
 

@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a helper that fails should fail its test loudly")]
 
+mod faulty;
 mod http;
 mod publisher;
 mod relay;
@@ -12,6 +13,7 @@ use std::time::Duration;
 use moqt::{FullTrackName, Location, Namespace};
 use tokio::task::JoinHandle;
 
+pub use faulty::{FaultyRelay, Wrong};
 pub use http::{HttpAnswer, http_get};
 pub use publisher::{Dialed, Listening, PublishedTrack, Publisher, payload};
 pub use relay::{RunningRelay, chain, free_port, metric, settings, upstream};

@@ -6,7 +6,7 @@ use crc32fast::Hasher;
 use crate::clock::Moment;
 
 /// Bytes before a frame's filling; no frame is shorter.
-pub(crate) const HEADER_BYTES: usize = 52;
+pub(crate) const HEADER_BYTES: usize = 48;
 
 /// First bytes of every frame: what is not ours is told apart from what is broken.
 const MAGIC: [u8; 4] = *b"efs1";
@@ -20,8 +20,6 @@ pub(crate) struct Stamp {
     pub(crate) run: u64,
     /// Track of the run.
     pub(crate) track: u32,
-    /// Frames of its group, all the same in a run.
-    pub(crate) group_frames: u32,
     pub(crate) group: u64,
     pub(crate) object: u32,
     /// Frames of the track published before it.
@@ -66,7 +64,6 @@ impl Stamp {
         frame.put_u32(0);
         frame.put_u64(self.run);
         frame.put_u32(self.track);
-        frame.put_u32(self.group_frames);
         frame.put_u64(self.group);
         frame.put_u32(self.object);
         frame.put_u64(self.sequence);
@@ -81,11 +78,10 @@ impl Stamp {
         Self {
             run: u64::from_be_bytes(field(header, 8)),
             track: u32::from_be_bytes(field(header, 16)),
-            group_frames: u32::from_be_bytes(field(header, 20)),
-            group: u64::from_be_bytes(field(header, 24)),
-            object: u32::from_be_bytes(field(header, 32)),
-            sequence: u64::from_be_bytes(field(header, 36)),
-            due: Moment::from_nanoseconds(u64::from_be_bytes(field(header, 44))),
+            group: u64::from_be_bytes(field(header, 20)),
+            object: u32::from_be_bytes(field(header, 28)),
+            sequence: u64::from_be_bytes(field(header, 32)),
+            due: Moment::from_nanoseconds(u64::from_be_bytes(field(header, 40))),
         }
     }
 }
@@ -151,15 +147,8 @@ mod tests {
 
     use super::*;
 
-    const STAMP: Stamp = Stamp {
-        run: 1,
-        track: 2,
-        group_frames: 30,
-        group: 4,
-        object: 5,
-        sequence: 125,
-        due: Moment::from_nanoseconds(7),
-    };
+    const STAMP: Stamp =
+        Stamp { run: 1, track: 2, group: 4, object: 5, sequence: 125, due: Moment::from_nanoseconds(7) };
 
     fn check(frame: &[u8], cut: usize) -> Result<Stamp, Fault> {
         let mut check = FrameCheck::new();

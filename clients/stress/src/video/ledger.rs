@@ -34,6 +34,7 @@ pub(crate) enum StreamEnd {
 pub(crate) struct Ledger {
     /// The first group is expected from its first frame on.
     from_head: bool,
+    group_frames: u32,
     groups: BTreeMap<u64, Group>,
     /// Groups below it are settled; `None` until the first one is.
     settled: Option<u64>,
@@ -45,7 +46,6 @@ pub(crate) struct Ledger {
 struct Group {
     /// One bit per frame.
     seen: Vec<u64>,
-    frames: u32,
     largest: u32,
     smallest: u32,
     end: Option<StreamEnd>,
@@ -53,8 +53,16 @@ struct Group {
 
 impl Ledger {
     /// For a viewer that joined at the head of a group, or with the next object.
-    pub(crate) fn new(from_head: bool) -> Self {
-        Self { from_head, groups: BTreeMap::new(), settled: None, found: Findings::default(), newest: None }
+    pub(crate) fn new(from_head: bool, group_frames: u32) -> Self {
+        let group_frames = group_frames.min(limit::MAX_GROUP_FRAMES);
+        Self {
+            from_head,
+            group_frames,
+            groups: BTreeMap::new(),
+            settled: None,
+            found: Findings::default(),
+            newest: None,
+        }
     }
 
     /// The relay did not give the head: the first frame that came is where it begins.
@@ -65,24 +73,36 @@ impl Ledger {
     /// A good frame; whether it is new.
     pub(crate) fn frame(&mut self, stamp: &Stamp) -> bool {
         self.newest = self.newest.max(Some(stamp.sequence));
-        if self.settled.is_some_and(|settled| stamp.group < settled) {
+        self.enter(stamp.group, stamp.object)
+    }
+
+    /// A frame that came but cannot be used: it is not missing.
+    pub(crate) fn spoiled(&mut self, group: u64, object: u64) {
+        if let Ok(object) = u32::try_from(object) {
+            self.enter(group, object);
+        }
+    }
+
+    fn enter(&mut self, id: u64, object: u32) -> bool {
+        if self.settled.is_some_and(|settled| id < settled) || object >= self.group_frames {
             self.found.late += 1;
             return false;
         }
-        let group = self.groups.entry(stamp.group).or_insert_with(|| Group::from(stamp));
-        let (word, bit) = ((stamp.object / 64) as usize, 1 << (stamp.object % 64));
-        // The plan bounds a group; a stamp that says otherwise is not trusted with memory.
-        if word >= group.seen.len() {
-            self.found.late += 1;
-            return false;
-        }
-        if group.seen[word] & bit != 0 {
+        let words = self.group_frames.div_ceil(64) as usize;
+        let group = self.groups.entry(id).or_insert_with(|| Group {
+            seen: vec![0; words],
+            largest: object,
+            smallest: object,
+            end: None,
+        });
+        let (word, bit) = (&mut group.seen[(object / 64) as usize], 1 << (object % 64));
+        if *word & bit != 0 {
             self.found.duplicates += 1;
             return false;
         }
-        group.seen[word] |= bit;
-        group.largest = group.largest.max(stamp.object);
-        group.smallest = group.smallest.min(stamp.object);
+        *word |= bit;
+        group.largest = group.largest.max(object);
+        group.smallest = group.smallest.min(object);
         while self.groups.len() > limit::REMEMBERED_GROUPS {
             self.settle_oldest(false);
         }
@@ -124,26 +144,18 @@ impl Ledger {
         // Nothing was seen before `first`.
         let missing = |up_to: u32| u64::from(up_to.saturating_sub(first).saturating_sub(seen));
         match group.end {
-            Some(StreamEnd::Whole) => self.found.gaps += missing(group.frames),
+            Some(StreamEnd::Whole) => self.found.gaps += missing(self.group_frames),
             Some(StreamEnd::Reset) => {
                 self.found.gaps += missing(group.largest + 1);
                 self.found.cut_groups += 1;
             }
             None => {
                 self.found.gaps += missing(group.largest + 1);
-                let whole = group.largest + 1 >= group.frames;
+                let whole = group.largest + 1 >= self.group_frames;
                 self.found.cut_groups += u64::from(!leaving && !whole);
             }
         }
-        self.settled = Some(id + 1);
-    }
-}
-
-impl From<&Stamp> for Group {
-    fn from(stamp: &Stamp) -> Self {
-        let frames = stamp.group_frames.min(limit::MAX_GROUP_FRAMES);
-        let seen = vec![0; frames.div_ceil(64) as usize];
-        Self { seen, frames, largest: stamp.object, smallest: stamp.object, end: None }
+        self.settled = Some(id.saturating_add(1));
     }
 }
 
@@ -158,7 +170,7 @@ mod tests {
 
     fn stamp(group: u64, object: u32) -> Stamp {
         let sequence = group * u64::from(FRAMES) + u64::from(object);
-        Stamp { run: 0, track: 0, group_frames: FRAMES, group, object, sequence, due: Moment::from_nanoseconds(0) }
+        Stamp { run: 0, track: 0, group, object, sequence, due: Moment::from_nanoseconds(0) }
     }
 
     fn feed(ledger: &mut Ledger, group: u64, objects: impl IntoIterator<Item = u32>, end: Option<StreamEnd>) {
@@ -172,7 +184,7 @@ mod tests {
 
     #[test]
     fn everything_there_is_no_finding_however_head_and_stream_interleave() {
-        let mut ledger = Ledger::new(true);
+        let mut ledger = Ledger::new(true, FRAMES);
         feed(&mut ledger, 5, [7, 0, 8, 1, 2, 3, 9, 4, 5, 6], Some(StreamEnd::Whole));
         for group in 6..40 {
             feed(&mut ledger, group, 0..FRAMES, Some(StreamEnd::Whole));
@@ -185,7 +197,7 @@ mod tests {
     #[test]
     fn a_missing_frame_is_a_gap_also_at_the_end_and_at_the_head() {
         let gaps = |from_head, objects: &[u32]| {
-            let mut ledger = Ledger::new(from_head);
+            let mut ledger = Ledger::new(from_head, FRAMES);
             feed(&mut ledger, 3, objects.iter().copied(), Some(StreamEnd::Whole));
             ledger.close()
         };
@@ -198,7 +210,7 @@ mod tests {
 
     #[test]
     fn skipped_and_cut_groups_are_told_apart_from_gaps() {
-        let mut ledger = Ledger::new(true);
+        let mut ledger = Ledger::new(true, FRAMES);
         feed(&mut ledger, 1, 0..FRAMES, Some(StreamEnd::Whole));
         feed(&mut ledger, 2, 0..4, Some(StreamEnd::Reset));
         feed(&mut ledger, 5, 0..FRAMES, Some(StreamEnd::Whole));
@@ -207,7 +219,7 @@ mod tests {
 
     #[test]
     fn a_group_that_never_ends_is_cut_once_others_overtook_it() {
-        let mut ledger = Ledger::new(true);
+        let mut ledger = Ledger::new(true, FRAMES);
         feed(&mut ledger, 0, 0..4, None);
         for group in 1..20 {
             feed(&mut ledger, group, 0..FRAMES, Some(StreamEnd::Whole));
@@ -218,8 +230,16 @@ mod tests {
     }
 
     #[test]
+    fn a_spoiled_frame_is_not_missing() {
+        let mut ledger = Ledger::new(true, FRAMES);
+        feed(&mut ledger, 0, (0..FRAMES).filter(|object| *object != 3), Some(StreamEnd::Whole));
+        ledger.spoiled(0, 3);
+        assert_eq!(ledger.close(), Findings::default());
+    }
+
+    #[test]
     fn what_comes_twice_is_a_duplicate() {
-        let mut ledger = Ledger::new(true);
+        let mut ledger = Ledger::new(true, FRAMES);
         feed(&mut ledger, 0, [0, 1, 1, 2], None);
         assert_eq!(ledger.close(), Findings { duplicates: 1, ..Findings::default() });
     }
@@ -227,7 +247,7 @@ mod tests {
     proptest! {
         #[test]
         fn every_frame_taken_away_is_found(lost in prop::collection::btree_set((0..30u64, 0..FRAMES), 0..40)) {
-            let mut ledger = Ledger::new(true);
+            let mut ledger = Ledger::new(true, FRAMES);
             for group in 0..30 {
                 let kept = (0..FRAMES).filter(|object| !lost.contains(&(group, *object)));
                 feed(&mut ledger, group, kept, Some(StreamEnd::Whole));
@@ -240,10 +260,15 @@ mod tests {
         }
 
         #[test]
-        fn nothing_panics(frames in prop::collection::vec((any::<u64>(), any::<u32>(), any::<u32>(), any::<bool>()), 0..100)) {
-            let mut ledger = Ledger::new(true);
-            for (group, object, group_frames, end) in frames {
-                ledger.frame(&Stamp { group_frames, group, object, ..stamp(0, 0) });
+        fn nothing_panics(
+            group_frames in any::<u32>(),
+            frames in prop::collection::vec((any::<u64>(), any::<u32>(), any::<bool>()), 0..100),
+        ) {
+            let mut ledger = Ledger::new(true, group_frames);
+            ledger.frame(&stamp(0, 0));
+            ledger.spoiled(u64::MAX, u64::MAX);
+            for (group, object, end) in frames {
+                ledger.frame(&Stamp { group, object: object % 70, ..stamp(0, 0) });
                 if end {
                     ledger.stream_ended(group, StreamEnd::Whole);
                 }

@@ -37,7 +37,8 @@ pub(crate) struct Track {
     log: TrackLog,
     /// Frames published so far.
     published: AtomicU64,
-    group_frames: u64,
+    /// Frames of each group.
+    pub(crate) group_frames: u32,
 }
 
 /// A broadcast to be published.
@@ -57,7 +58,7 @@ impl Track {
     ) -> Self {
         let settings = LogSettings { max_groups: kept_groups, max_bytes: limit::PUBLISHER_BYTES };
         let log = TrackLog::new(settings, budget);
-        Self { name, index, log, published: AtomicU64::new(0), group_frames: u64::from(group_frames) }
+        Self { name, index, log, published: AtomicU64::new(0), group_frames }
     }
 
     /// Frames published so far.
@@ -67,7 +68,7 @@ impl Track {
 
     /// Groups that are complete so far: all with smaller numbers are.
     pub(crate) fn complete_groups(&self) -> u64 {
-        self.published() / self.group_frames.max(1)
+        self.published() / u64::from(self.group_frames.max(1))
     }
 
     /// Publishes what the schedule says until sources stop. The last group stays open: it is cut by the run's end, not here.
@@ -84,7 +85,6 @@ impl Track {
             let stamp = Stamp {
                 run: begin.run,
                 track: self.index,
-                group_frames: self.group_frames as u32,
                 group: due.group,
                 object: due.object,
                 sequence: due.sequence,

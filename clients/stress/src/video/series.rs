@@ -3,7 +3,7 @@
 use crate::measure::Series;
 
 /// Every series of this load, for conditions, reports and the manual.
-pub(crate) const ALL: [&Series; 23] = [
+pub(crate) const ALL: [&Series; 24] = [
     &CONNECT,
     &TUNE_IN,
     &START,
@@ -24,6 +24,7 @@ pub(crate) const ALL: [&Series; 23] = [
     &CUT_GROUPS,
     &UNDELIVERED,
     &RESETS,
+    &NO_HEAD,
     &ERRORS,
     &SESSIONS,
     &VIEWERS,
@@ -78,6 +79,10 @@ pub(crate) static UNDELIVERED: Series = Series::count(
     "frames published last that had not come a second after the last one, for viewers that stay to the end",
 );
 pub(crate) static RESETS: Series = Series::count("resets", "streams that the relay reset, by code");
+pub(crate) static NO_HEAD: Series = Series::count(
+    "no_head",
+    "viewers to whom the relay did not give their first group's beginning, by why: they begin where the stream does",
+);
 pub(crate) static ERRORS: Series =
     Series::count("errors", "dials, requests and sessions that failed, of viewers and publishers, by kind");
 pub(crate) static SESSIONS: Series = Series::level("sessions", "sessions that are established");

@@ -213,7 +213,7 @@ async fn fetch(habits: &Habits, session: &Session, track: Arc<Track>, group: u64
         Err(failure) => return meter.labelled(&ERRORS, &crate::connect::request_error("fetch", &failure)),
     };
     let (mut check, mut place, mut announced) = (FrameCheck::new(), (0, 0), 0);
-    let mut ledger = Ledger::new(true);
+    let mut ledger = Ledger::new(true, track.group_frames);
     let mut begun = false;
     loop {
         match reader.next().await {
@@ -236,8 +236,10 @@ async fn fetch(habits: &Habits, session: &Session, track: Arc<Track>, group: u64
                             }
                         });
                     }
-                    Ok(_) => meter.labelled(&CORRUPT, Fault::Length.name()),
-                    Err(fault) => meter.labelled(&CORRUPT, fault.name()),
+                    judged => {
+                        ledger.spoiled(place.0, place.1);
+                        meter.labelled(&CORRUPT, judged.err().unwrap_or(Fault::Length).name());
+                    }
                 }
             }
             Ok(Some(FetchItem::EndOfRange { .. })) => {}

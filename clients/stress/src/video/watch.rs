@@ -10,10 +10,10 @@ use moqt::{FetchItem, ObjectStatus, Parameters, StreamErrorCode, SubgroupItem};
 use tokio::time::{Sleep, sleep};
 use transport::{FetchReader, Session, StreamFailure, SubgroupReader, Subscription, TrackEvent};
 
-use super::frame::FrameCheck;
+use super::frame::{Fault, FrameCheck};
 use super::ledger::{Ledger, StreamEnd};
 use super::publisher::Track;
-use super::series::{CORRUPT, DISORDER, ERRORS, RESETS};
+use super::series::{CORRUPT, DISORDER, ERRORS, NO_HEAD, RESETS};
 use super::sight::Sight;
 use crate::clock::Moment;
 use crate::connect::{request_error, session_error, stream_error};
@@ -87,7 +87,7 @@ impl Watch {
     pub(crate) fn new(style: WatchStyle, track: Arc<Track>, meter: Meter) -> Self {
         let sight = Sight::new(meter.clone(), style.stall, style.came);
         Self {
-            ledger: Ledger::new(style.join == Join::Head),
+            ledger: Ledger::new(style.join == Join::Head, track.group_frames),
             sight,
             track,
             meter,
@@ -135,7 +135,11 @@ impl Watch {
         let subscription = match self.style.join {
             Join::Head => {
                 let joined = session.join(name, Parameters::default(), 0).await.map_err(failed)?;
+                let published = self.track.published();
                 self.head = joined.head.map(next_in_head);
+                if self.head.is_none() && published > 0 {
+                    self.begins_anywhere("relay knows of no frame yet");
+                }
                 joined.subscription
             }
             Join::Live => {
@@ -149,6 +153,13 @@ impl Watch {
         };
         self.events = Some(next_event(subscription));
         Ok(())
+    }
+
+    /// Relays that do not give a group's beginning exist; their viewers begin where the stream does.
+    fn begins_anywhere(&mut self, why: &str) {
+        self.ledger.without_head();
+        self.sight.without_head();
+        self.meter.labelled(&NO_HEAD, why);
     }
 
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<String> {
@@ -241,10 +252,7 @@ impl Watch {
                 Ok(Some(FetchItem::EndOfRange { .. })) => {}
                 Ok(None) => return Step::Ended,
                 Err(failure) => {
-                    // Relays without joining FETCH exist; their viewers begin where the stream does.
-                    self.ledger.without_head();
-                    self.sight.without_head();
-                    self.meter.labelled(&ERRORS, &stream_error("joining fetch", &failure));
+                    self.begins_anywhere(&stream_error("joining fetch", &failure));
                     return Step::Ended;
                 }
             }
@@ -305,8 +313,8 @@ impl Watch {
         let judged = state.check.finish(self.style.run, self.track.index, state.place);
         let stamp = match judged {
             Ok(stamp) if bytes as u64 == state.announced => stamp,
-            Ok(_) => return self.meter.labelled(&CORRUPT, super::frame::Fault::Length.name()),
-            Err(fault) => return self.meter.labelled(&CORRUPT, fault.name()),
+            Ok(_) => return self.spoiled(state.place, Fault::Length),
+            Err(fault) => return self.spoiled(state.place, fault),
         };
         if state.last_sequence.replace(stamp.sequence).is_some_and(|last| last >= stamp.sequence) {
             self.meter.count(&DISORDER, 1);
@@ -315,6 +323,12 @@ impl Watch {
             let first = stamp.object == 0 || self.style.join == Join::Live;
             self.sight.frame(&stamp, bytes, live, first);
         }
+    }
+
+    /// A frame that came, but not as it was sent.
+    fn spoiled(&mut self, (group, object): (u64, u64), fault: Fault) {
+        self.ledger.spoiled(group, object);
+        self.meter.labelled(&CORRUPT, fault.name());
     }
 
     /// Whether a slow reader now waits as long as these bytes take it.
