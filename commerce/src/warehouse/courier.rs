@@ -141,6 +141,9 @@ async fn heard(tx: &mut Tx, event: &Event) -> Result<(), WarehouseError> {
     if !matches!(shipment.state, State::Shipped | State::Lost) {
         return Ok(());
     }
+    if next == State::Cancelled {
+        return steps::stayed(tx, &shipment.id, &parcel.number).await.map(drop);
+    }
     super::shipments::change(tx, &[Change { shipment: &shipment.id, state: next, lacking: false }]).await?;
     tell(tx, &[shipment.id]).await?;
     Ok(())

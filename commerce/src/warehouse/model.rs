@@ -150,8 +150,13 @@ impl State {
             "parcel.delivered" => Self::Delivered,
             "parcel.lost" => Self::Lost,
             "parcel.returned" => Self::Returned,
+            // No carrier takes it: it never left.
+            "parcel.cancelled" => Self::Cancelled,
             _ => return None,
         };
+        if next == Self::Cancelled && self == Self::Lost {
+            return None;
+        }
         // What was given up as lost may still be found. A packed one was booked by a process that died before it knew.
         matches!(self, Self::Packed | Self::Shipped | Self::Lost).then_some(next).filter(|next| *next != self)
     }
@@ -448,6 +453,8 @@ mod tests {
         assert_eq!(State::Packed.heard("parcel.lost"), Some(State::Lost));
         assert_eq!(State::Lost.heard("parcel.returned"), Some(State::Returned));
         assert_eq!(State::Lost.heard("parcel.lost"), None);
+        assert_eq!(State::Shipped.heard("parcel.cancelled"), Some(State::Cancelled));
+        assert_eq!(State::Lost.heard("parcel.cancelled"), None);
         assert_eq!(State::Delivered.heard("parcel.lost"), None);
         assert_eq!(State::Shipped.heard("parcel.in_transit"), None);
         assert_eq!(State::Reserved.heard("parcel.delivered"), None);

@@ -155,6 +155,26 @@ pub(super) async fn cancel(tx: &mut Tx, who: &str, id: &str, reason: &str) -> Re
     Ok(cancelled)
 }
 
+/// Nobody carries a parcel that was handed over: its units are here after all, and go back to their bins.
+pub(super) async fn stayed(tx: &mut Tx, id: &str, parcel: &str) -> Result<Shipment, WarehouseError> {
+    let shipment = load_one(tx, id).await?;
+    let find = "
+        SELECT g.stock, -g.on_hand, k.bin, k.item, k.lot, k.expires_at
+        FROM ledger g JOIN stock k ON k.id = g.stock WHERE g.shipment = $1 AND g.kind = 'ship' ORDER BY g.seq";
+    let rows = tx.rows(find, args![id]).await?;
+    let mut journal = Journal::new("courier", parcel);
+    for row in &rows {
+        journal.add_for(id, Movement::Return, row.int(0)?, row.int(1)?, 0);
+    }
+    journal.post(tx).await?;
+    put_back(tx, &mut journal, &rows.iter().collect::<Vec<_>>()).await?;
+    tx.run("UPDATE shipment_line SET shipped = 0 WHERE shipment = $1", args![id]).await?;
+    let cancelled = moved(tx, id, State::Cancelled).await?;
+    let items = shipment.lines.iter().map(|line| line.item.as_str().to_owned());
+    fill::fill(tx, Which::Items(items.collect())).await?;
+    Ok(cancelled)
+}
+
 /// Puts units from the packing place into bins: stock row, units, bin, item, lot, expiry.
 async fn put_back(tx: &mut Tx, journal: &mut Journal, rows: &[&Row]) -> Result<(), WarehouseError> {
     let mut arrivals = Vec::new();

@@ -285,7 +285,8 @@ impl Saga {
         }
     }
 
-    /// Puts what has come into a shipment, once nothing more can come.
+    /// Puts what has come into shipments, once nothing more can come: what is kept cold apart, as no carrier that keeps things
+    /// cold takes furniture.
     fn collect(&mut self, now: Timestamp) {
         let goods = || (0..self.parts.len()).filter(|&at| self.parts[at].shop.through_warehouse());
         let on_its_way = |at: usize| {
@@ -297,15 +298,18 @@ impl Saga {
         if goods().any(on_its_way) {
             return;
         }
-        let parts: Vec<usize> = goods().filter(|&at| self.parts[at].state == PartState::Received).collect();
-        if parts.is_empty() {
-            return;
+        let here = goods().filter(|&at| self.parts[at].state == PartState::Received);
+        let (cold, other): (Vec<usize>, Vec<usize>) = here.partition(|&at| self.parts[at].cold_chain());
+        for parts in [other, cold] {
+            if parts.is_empty() {
+                continue;
+            }
+            for &at in &parts {
+                self.parts[at].become_state(PartState::Shipping, now);
+            }
+            let look = Retry::default().no_news(now);
+            self.shipments.push(Shipment { id: None, parts, state: String::new(), retry: Retry::default(), look });
         }
-        for &at in &parts {
-            self.parts[at].become_state(PartState::Shipping, now);
-        }
-        let look = Retry::default().no_news(now);
-        self.shipments.push(Shipment { id: None, parts, state: String::new(), retry: Retry::default(), look });
     }
 
     fn shipment_news(

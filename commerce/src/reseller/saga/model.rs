@@ -281,6 +281,11 @@ impl Part {
         self.lines.iter().any(|line| line.prescription.is_some())
     }
 
+    /// Whether something in it must be kept cold on the way.
+    pub(crate) fn cold_chain(&self) -> bool {
+        self.lines.iter().any(|line| line.cold_chain)
+    }
+
     /// Moves it.
     pub(crate) fn become_state(&mut self, state: PartState, now: Timestamp) {
         if self.state != state {

@@ -34,7 +34,7 @@ fn part(shop: Shop, line: usize, price: i64) -> Part {
         gtin: (shop == Shop::Furniture).then(|| "06291041500213".to_owned()),
         weight_g: 100,
         volume_ml: 100,
-        cold_chain: false,
+        cold_chain: shop == Shop::Grocery,
     };
     Part {
         shop,
@@ -213,7 +213,7 @@ impl World {
                 Fact::Received(at)
             }
             Action::Ship(at) => {
-                if self.shipments.len() <= at {
+                while self.shipments.len() <= at {
                     self.shipments.push("reserved");
                 }
                 self.shipment(at)
@@ -272,6 +272,7 @@ impl World {
             self.shipments[at] = match (self.shipments[at], self.choose(9)) {
                 ("reserved", 8) => "short",
                 ("reserved", _) => "shipped",
+                ("shipped", 5) => "cancelled",
                 ("shipped", 6) => "lost",
                 ("shipped", 7) => "returned",
                 ("shipped", _) => "delivered",
@@ -345,9 +346,8 @@ impl World {
             let at = saga.parts.iter().position(|part| part.order.as_ref() == Some(&order.id));
             match at.map(|at| &saga.parts[at]) {
                 Some(part) if part.state == PartState::Undone && order.state == "dispatched" => {
-                    assert!(
-                        saga.shipments.iter().any(|sent| sent.state == "short" && sent.parts.contains(&at.unwrap()))
-                    );
+                    let unsent = |sent: &super::model::Shipment| matches!(sent.state.as_str(), "short" | "cancelled");
+                    assert!(saga.shipments.iter().any(|sent| unsent(sent) && sent.parts.contains(&at.unwrap())));
                 }
                 Some(part) if part.state == PartState::Undone => {
                     assert!(matches!(order.state, "cancelled" | "expired"))

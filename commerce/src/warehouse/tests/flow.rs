@@ -113,6 +113,26 @@ async fn a_refusal_is_told_and_not_repeated() {
 }
 
 #[tokio::test]
+async fn a_parcel_that_nobody_carries_goes_back_to_the_shelf() {
+    let world = world(0).await;
+    world.stock(&[line("furniture.SOFA", 2)]).await;
+    let order = world.order(&[("furniture.SOFA", 2)]).await;
+    world.step(&order, "pick").await;
+    world.step(&order, "pack").await;
+    let shipped = world.step(&order, "ship").await;
+    let number = shipped["parcel"].as_str().unwrap();
+    world.tell("parcel.cancelled", number, id(&order)).await;
+    world.tell("parcel.cancelled", number, id(&order)).await;
+    let path = format!("/shipments/{}", id(&order));
+    let called_off = world.get(&path).await;
+    assert_eq!((&called_off["state"], &called_off["lines"][0]["shipped"]), (&json!("cancelled"), &json!(0)));
+    // Who comes next gets the same pieces.
+    let next = world.order(&[("furniture.SOFA", 2)]).await;
+    assert_eq!(world.state(&next).await, "reserved");
+    world.holds().await;
+}
+
+#[tokio::test]
 async fn the_courier_is_followed_and_returns_are_inspected() {
     let world = world(0).await;
     world.stock(&[line("furniture.LAMP", 5), fresh("grocery.MILK", 5, "L1", 9)]).await;
