@@ -21,7 +21,9 @@ use crate::context::Actor;
 use crate::context::{Context, Tasks};
 
 pub(crate) use consume::{Handler, consume};
-pub(crate) use feed::{read, routes};
+#[cfg(any(test, feature = "nats"))]
+pub(crate) use feed::read;
+pub(crate) use feed::routes;
 #[cfg(feature = "nats")]
 pub(crate) use nats::Bus;
 

@@ -1,5 +1,6 @@
 //! Events have their effect once.
 
+#[cfg(feature = "nats")]
 use std::sync::Arc;
 
 use futures_util::future::BoxFuture;
