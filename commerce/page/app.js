@@ -62,8 +62,6 @@ async function choose(code) {
     say(t("fail_offline"));
   }
   await go(false);
-hasVideo = await fetch("/", { method: "HEAD", redirect: "manual" }).then(({ ok }) => ok, () => false);
-frame();
 }
 
 /** Whether the shops' server plays video too: without it the way from the root leads back here. */

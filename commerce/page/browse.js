@@ -151,7 +151,7 @@ export function browse(scope, shop) {
           shop === "pharmacy" && !rx && h("span", { class: "badge" }, t("selfCare")),
           restricted && h("span", { class: "badge" }, t("restricted")),
           cold && h("span", { class: "badge" }, t("cold")),
-          goods.lowest !== undefined && h("span", { class: "badge bad" }, t("promotion")),
+          goods.promoted && h("span", { class: "badge bad" }, t("promotion")),
         ),
       ),
       h("div", { class: "buy" }, price(goods), control, terms(goods)),
@@ -213,7 +213,7 @@ const isShut = (shop) => shop === "grocery" && customer() === undefined;
 const door = () => h("div", { class: "panel door" }, h("h2", null, t("doorTitle")), h("p", { class: "quiet" }, t("door")), entrance());
 
 /** @param {Goods} goods */
-const price = ({ price, lowest }) => (price === undefined ? h("p", { class: "quiet" }, t("noPrice")) : h("strong", { class: `price ${lowest === undefined ? "" : "cut"}` }, money(price)));
+const price = ({ price, promoted }) => (price === undefined ? h("p", { class: "quiet" }, t("noPrice")) : h("strong", { class: `price ${promoted ? "cut" : ""}` }, money(price)));
 
 /** What the law and the promotion have to say of the price. @param {Goods} goods */
 function terms({ own, lowest, until, limit }) {

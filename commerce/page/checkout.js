@@ -65,7 +65,7 @@ export function checkout(scope) {
     state.refused = undefined;
     show();
     say(t("placing"));
-    const body = { lines: wanted(), deliver_to: address, payment: { method: /** @type {const} */ ("demo-card"), token: card } };
+    const body = { lines: wanted(), deliver_to: address, payment: { method: /** @type {const} */ ("demo-card"), token: card }, ...(state.quote && { agreed: state.quote.total }) };
     try {
       const placed = await place(body, (wait) => {
         state.busy = t("placingAgain", { seconds: Math.ceil(wait / 1000) });

@@ -83,7 +83,7 @@ export function stepper(name, value, most, change) {
 /** Kinds of problems that the page has words of its own for. */
 const KNOWN = /** @type {const} */ ([
   "offline", "no-demo", "unauthenticated", "forbidden", "not-found", "out-of-stock", "payment-refused", "prescription-required",
-  "promotion-limit", "invalid-request", "rate-limited", "overloaded", "unavailable", "internal",
+  "promotion-limit", "price-changed", "invalid-request", "rate-limited", "overloaded", "unavailable", "internal",
 ]);
 
 /** @param {unknown} error */

@@ -1,6 +1,7 @@
 // From the shops' answers to what the page shows.
 
 import { query } from "./api.js";
+import { t } from "./words.js";
 
 /** @import { Goods, Prescription, Quote, Shop } from "./types" */
 
@@ -21,6 +22,7 @@ function goods(offer, told = {}) {
     category: offer.category,
     tint: told.attributes?.colour,
     price: offer.price,
+    promoted: isPromoted,
     own: isPromoted ? told.price : undefined,
     lowest: was,
     until: promotion.ends_at,
@@ -42,10 +44,12 @@ function medicine(given) {
     shop: "pharmacy",
     sku: given.vnr,
     name: given.name,
-    text: [given.substance, given.form, given.strength, given.pack].filter(Boolean).join(" · "),
+    // A pack that is a bare number counts pieces.
+    text: [given.substance, given.form, given.strength, /^\d+$/.test(given.pack) ? t("pieces", { count: given.pack }) : given.pack].filter(Boolean).join(" · "),
     category: given.form,
     tint: undefined,
     price: given.price,
+    promoted: false,
     own: undefined,
     lowest: undefined,
     until: undefined,

@@ -28,6 +28,8 @@ export interface Goods {
   /** Name of its colour. */
   tint: string | undefined;
   price: Money | undefined;
+  /** Whether a promotion holds. */
+  promoted: boolean;
   /** What the shop itself asks for during a promotion. */
   own: Money | undefined;
   /** Lowest price of the 30 days before the promotion. */
@@ -67,6 +69,7 @@ export interface OrderBody {
   lines: { shop: Shop; sku: string; quantity: number; prescription?: string }[];
   deliver_to: Address;
   payment: { method: "demo-card"; token: string };
+  agreed?: Money;
 }
 
 export interface Vat {

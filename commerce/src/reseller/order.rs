@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use axum::http::StatusCode;
 use garde::Validate;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -61,6 +62,10 @@ pub(crate) struct NewOrder {
     /// How it is paid.
     #[garde(dive)]
     pub(crate) payment: NewPayment,
+    /// What the customer has agreed to pay, as a quote said. If prices have changed since, nothing is ordered.
+    #[serde(default)]
+    #[garde(skip)]
+    pub(crate) agreed: Option<Money>,
 }
 
 /// Why an order is cancelled.
@@ -235,7 +240,7 @@ impl Reseller {
     /// Places an order. What cannot be bought at all is refused here; what fails later undoes the order.
     ///
     /// # Errors
-    /// The quote fails, something is short, or storage fails.
+    /// The quote fails, something is short, it costs something else than agreed, or storage fails.
     pub(crate) async fn place(
         &self,
         once: &Once,
@@ -250,9 +255,14 @@ impl Reseller {
         let (customer, hold) = (caller.subject.clone(), self.policy().hold_timeout);
         let id = self.db().write::<String, Problem, _>(Some(once), move |tx| {
             Box::pin(async move {
+                let agreed = body.agreed;
                 let saga = saga_of(quote?, body, customer, restricted, tx.now(), hold);
+                let total = saga.money(saga.total());
+                if agreed.is_some_and(|agreed| agreed != total) {
+                    return Err(price_changed(total));
+                }
                 let id = OrderId::new().to_string();
-                insert(tx, &id, &saga, placed(saga.money(saga.total()))).await?;
+                insert(tx, &id, &saga, placed(total)).await?;
                 Ok(id)
             })
         });
@@ -312,6 +322,17 @@ impl Reseller {
         cancelled.await?;
         self.view(&id, &customer).await
     }
+}
+
+/// Nobody pays what he did not agree to.
+fn price_changed(total: Money) -> Problem {
+    let problem = Problem::new(
+        "price-changed",
+        StatusCode::CONFLICT,
+        "The price has changed",
+        "prices have changed since they were asked for; nothing was ordered",
+    );
+    problem.at("/agreed", format!("it is {total} now"))
 }
 
 /// Refuses a basket of which something is missing.

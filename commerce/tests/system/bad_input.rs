@@ -3,8 +3,8 @@
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 
-use crate::interaction::{audit, product};
-use crate::server::{Place, Server};
+use crate::interaction::{audit, offered, product};
+use crate::server::{Place, Server, address};
 
 /// The word of a problem's kind.
 fn kind(problem: &Value) -> &str {
@@ -74,4 +74,30 @@ async fn strangers_see_and_change_nothing_of_others() {
     let (status, _) = server.post("/api/v1/courier/webhooks/simulator", "", "", &forged).await;
     assert!(status.is_client_error(), "a webhook without signature: {status}");
     assert_eq!(server.read(&path, &owner).await["state"], "reserved");
+}
+
+#[tokio::test]
+async fn nobody_pays_another_price_than_agreed() {
+    let place = Place::new().await;
+    let server = Server::start(&place, "").await;
+    let token = server.token("customer", "demo-1").await;
+    let sku = product(&server, "furniture", "").await["sku"].as_str().unwrap().to_owned();
+    offered(&server, &token, "furniture", &sku).await;
+    let lines = json!([{ "shop": "furniture", "sku": sku, "quantity": 1 }]);
+    let quote = server.done("/api/v1/reseller/quotes", &token, "quote", &json!({ "lines": lines })).await;
+    let order = |minor: i64| {
+        json!({
+            "lines": lines,
+            "deliver_to": address(),
+            "payment": { "method": "demo-card", "token": "demo-card" },
+            "agreed": { "minor": minor, "currency": "EUR" },
+        })
+    };
+    let asked = quote["total"]["minor"].as_i64().unwrap();
+    let (status, problem) = server.post("/api/v1/reseller/orders", &token, "less", &order(asked - 1)).await;
+    assert_eq!((status, kind(&problem)), (StatusCode::CONFLICT, "price-changed"), "{problem}");
+    let orders = server.read("/api/v1/reseller/orders", &token).await;
+    assert_eq!(orders["items"], json!([]), "nothing was ordered");
+    let placed = server.done("/api/v1/reseller/orders", &token, "all", &order(asked)).await;
+    assert_eq!(placed["total"], quote["total"]);
 }

@@ -31,7 +31,7 @@ pub(crate) async fn product(server: &Server, shop: &str, token: &str) -> Value {
 }
 
 /// Waits until the reseller offers a shop's product.
-async fn offered(server: &Server, token: &str, shop: &str, sku: &str) {
+pub(crate) async fn offered(server: &Server, token: &str, shop: &str, sku: &str) {
     let path = "/api/v1/reseller/quotes";
     let body = json!({ "lines": [{ "shop": shop, "sku": sku, "quantity": 1 }] });
     wait_for("the reseller has collected the shops' offers", async || {
