@@ -137,7 +137,7 @@ shopping("medicines: availability by pharmacy, and none on prescription without 
   assert.equal(await page.$(`[data-sku="${remedy}"] .stepper`), null);
 });
 
-shopping("the pharmacist's advice is waited for, given behind the counter, and shown", { EFIR_PHARMACY__AUTO_ADVICE_MS: "0" }, async (page, shops) => {
+shopping("the pharmacist's advice is waited for, given behind the counter, and shown", { EFIR_PHARMACY__AUTO_ADVICE_MS: "600000" }, async (page, shops) => {
   await page.goto(shops.page);
   await enter(page);
   const remedy = await medicine(page, ON_PRESCRIPTION);

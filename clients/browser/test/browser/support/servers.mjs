@@ -13,7 +13,6 @@ export const bin = process.env.SERVER_BIN ?? join(process.env.CARGO_TARGET_DIR ?
 
 /** Milliseconds between the steps of an order that nobody moves by hand. */
 const QUICK_SHOPS = {
-  EFIR_FURNITURE__SHOP__DISPATCH_AFTER_MS: "300",
   EFIR_SHOP__DISPATCH_AFTER_MS: "300",
   EFIR_PHARMACY__AUTO_ADVICE_MS: "1500",
   EFIR_WAREHOUSE__AUTO_MS: "300",
