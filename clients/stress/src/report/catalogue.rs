@@ -33,3 +33,41 @@ pub(crate) const FIGURES: [Figure; 13] = [
     ),
     Figure::new("tool_udp_drops", Unit::Number, "datagrams that this tool's sockets had no room for"),
 ];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::plan::SHIPPED;
+
+    /// The manual.
+    const MANUAL: &str = include_str!("../../../../docs/stress.md");
+
+    #[test]
+    fn the_manual_has_every_measure_with_its_meaning_and_every_plan() {
+        for Series { name, meaning, .. } in series() {
+            assert!(
+                MANUAL.lines().any(|line| line.starts_with(&format!("| `{name}` |")) && line.contains(meaning)),
+                "{name}"
+            );
+        }
+        for Figure { name, meaning, .. } in &FIGURES {
+            assert!(
+                MANUAL.lines().any(|line| line.starts_with(&format!("| `{name}` |")) && line.contains(meaning)),
+                "{name}"
+            );
+        }
+        for (name, _) in SHIPPED {
+            assert!(MANUAL.contains(&format!("| `{name}` |")), "{name}");
+        }
+    }
+
+    #[test]
+    fn names_are_unique() {
+        let mut names: Vec<_> =
+            series().map(|series| series.name).chain(FIGURES.iter().map(|figure| figure.name)).collect();
+        let all = names.len();
+        names.sort_unstable();
+        names.dedup();
+        assert_eq!(names.len(), all);
+    }
+}
