@@ -7,7 +7,6 @@ use axum::Router;
 use axum::body::Body;
 use axum::http::{Method, Request, StatusCode};
 use http_body_util::BodyExt;
-use process::Shutdown;
 use serde_json::{Value, json};
 use standardwebhooks::Webhook;
 use tempfile::TempDir;
@@ -16,14 +15,12 @@ use tower::ServiceExt;
 use super::request::tests::{address, request};
 use super::{Courier, CourierSettings, store};
 use crate::actor::Actor;
-use crate::auth::{AuthSettings, Authority, Scope};
+use crate::auth::Scope;
 use crate::carrier::{Carrier, CarrierSettings};
 use crate::clock::{Clock, Timestamp};
-use crate::context::{Context, Databases};
-use crate::fault::{Fault, Faults};
+use crate::context::Context;
+use crate::fault::Fault;
 use crate::http::Streams;
-use crate::job::Jobs;
-use crate::peer::Peers;
 use crate::settings::CommerceSettings;
 use crate::stack::Edge;
 use crate::store::args;
@@ -45,21 +42,7 @@ async fn world(settings: CarrierSettings) -> World {
     let storage = crate::store::test_storage(&folder);
     // 10:00 in Helsinki.
     let clock = Clock::manual(Timestamp(1_795_420_800_000));
-    let authority = Authority::open(&AuthSettings::default(), folder.path(), clock.clone()).unwrap();
-    let context = Context {
-        clock,
-        peers: Peers::new(&authority),
-        authority,
-        faults: Faults::default(),
-        jobs: Jobs::open(&storage).await.unwrap(),
-        storage,
-        demo: false,
-        seed: false,
-        #[cfg(feature = "nats")]
-        bus: None,
-        shutdown: Shutdown::new(Duration::from_secs(1)),
-        databases: Databases::default(),
-    };
+    let context = crate::test::context(storage, folder.path(), clock, false, false).await;
     let courier = Courier::open(&context, &CourierSettings::default()).await.unwrap();
     let carrier = Carrier::open(&context, &settings).await.unwrap();
     let streams = Streams::new(8, context.shutdown.clone());

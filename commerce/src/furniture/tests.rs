@@ -9,7 +9,6 @@ use axum::body::{Body, Bytes, to_bytes};
 use axum::http::request::Builder;
 use axum::http::{HeaderMap, Request, StatusCode};
 use futures_util::TryStreamExt;
-use process::Shutdown;
 use ring::digest::{SHA256, digest};
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -19,14 +18,11 @@ use super::export::Format;
 use crate::shop::ShopSettings;
 
 use super::{Furniture, FurnitureSettings, export, open, seed};
-use crate::auth::{AuthSettings, Authority, Grant, Role};
+use crate::auth::{Grant, Role};
 use crate::clock::Clock;
-use crate::context::{Actor, Context, Databases};
-use crate::fault::Faults;
+use crate::context::{Actor, Context};
 use crate::http::Streams;
 use crate::id::{Sku, new_uuid};
-use crate::job::Jobs;
-use crate::peer::Peers;
 use crate::settings::CommerceSettings;
 use crate::stack::Edge;
 use crate::store::{Storage, args, test_storage};
@@ -57,21 +53,7 @@ async fn fixture(folder: &TempDir) -> Fixture {
 
 async fn fixture_at(storage: &Storage, folder: &TempDir) -> Fixture {
     let clock = Clock::system();
-    let authority = Authority::open(&AuthSettings::default(), folder.path(), clock.clone()).unwrap();
-    let context = Context {
-        clock,
-        peers: Peers::new(&authority),
-        authority,
-        faults: Faults::default(),
-        jobs: Jobs::open(storage).await.unwrap(),
-        storage: storage.clone(),
-        demo: true,
-        seed: true,
-        #[cfg(feature = "nats")]
-        bus: None,
-        shutdown: Shutdown::new(Duration::from_secs(5)),
-        databases: Databases::default(),
-    };
+    let context = crate::test::context(storage.clone(), folder.path(), clock, true, true).await;
     let settings = FurnitureSettings {
         webhook: WebhookSettings { allow_private: true },
         export_folder: Some(folder.path().join("furniture-exports")),

@@ -9,22 +9,18 @@ use axum::body::Body;
 use axum::http::{Method, Request, StatusCode};
 use futures_util::future::join_all;
 use http_body_util::BodyExt;
-use process::Shutdown;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use tower::ServiceExt;
 
 use super::Grocery;
 use crate::actor::Actor;
-use crate::auth::{AuthSettings, Authority, Grant, Scope};
+use crate::auth::{Grant, Scope};
 use crate::clock::{Clock, Timestamp};
-use crate::context::{Context, Databases};
-use crate::fault::Faults;
+use crate::context::Context;
 use crate::http::Streams;
 use crate::id::{OrderId, Sku};
-use crate::job::Jobs;
 use crate::language::Language;
-use crate::peer::Peers;
 use crate::settings::{CommerceSettings, LimitSettings};
 use crate::shop::{NewLine, NewOrder, OrderState, Rejection, ShopSettings};
 use crate::stack::Edge;
@@ -53,21 +49,7 @@ async fn world() -> World {
     let folder = TempDir::new().unwrap();
     let storage = crate::store::test_storage(&folder);
     let clock = Clock::manual(Timestamp(1_795_420_800_000));
-    let authority = Authority::open(&AuthSettings::default(), folder.path(), clock.clone()).unwrap();
-    let context = Context {
-        clock,
-        peers: Peers::new(&authority),
-        authority,
-        faults: Faults::default(),
-        jobs: Jobs::open(&storage).await.unwrap(),
-        storage,
-        demo: false,
-        seed: true,
-        #[cfg(feature = "nats")]
-        bus: None,
-        shutdown: Shutdown::new(Duration::from_secs(1)),
-        databases: Databases::default(),
-    };
+    let context = crate::test::context(storage, folder.path(), clock, false, true).await;
     let settings = ShopSettings { waiting: 100_000, ..ShopSettings::default() };
     let grocery = Grocery::open(&context, &settings).await.unwrap();
     let streams = Streams::new(8, context.shutdown.clone());

@@ -11,20 +11,15 @@ use axum::http::{HeaderMap, Request, StatusCode};
 use axum::routing::post;
 use axum::{Json, Router};
 use http_body_util::BodyExt;
-use process::Shutdown;
 use serde_json::{Value, json};
 use tower::ServiceExt;
 
 use super::price_list::Columns;
 use super::{ImportError, Pharmacy, PharmacySettings, import, seed};
 use crate::actor::Actor;
-use crate::auth::{AuthSettings, Authority, Grant, Role};
-use crate::context::{Context, Databases};
-use crate::fault::Faults;
+use crate::auth::{Authority, Grant, Role};
 use crate::http::Streams;
 use crate::id::new_uuid;
-use crate::job::Jobs;
-use crate::peer::Peers;
 use crate::settings::LimitSettings;
 use crate::shop::ShopSettings;
 use crate::stack::Edge;
@@ -78,21 +73,9 @@ struct Lab {
 impl Lab {
     async fn open(settings: PharmacySettings, orders: ShopSettings) -> Self {
         let test = test_database(&[]).await;
-        let authority = Authority::open(&AuthSettings::default(), test.folder(), test.clock.clone()).unwrap();
-        let context = Context {
-            clock: test.clock.clone(),
-            authority: authority.clone(),
-            peers: Peers::new(&authority),
-            faults: Faults::default(),
-            jobs: Jobs::open(&test.storage).await.unwrap(),
-            storage: test.storage.clone(),
-            demo: true,
-            seed: true,
-            #[cfg(feature = "nats")]
-            bus: None,
-            shutdown: Shutdown::new(Duration::from_secs(1)),
-            databases: Databases::default(),
-        };
+        let (storage, clock) = (test.storage.clone(), test.clock.clone());
+        let context = crate::test::context(storage, test.folder(), clock, true, true).await;
+        let authority = context.authority.clone();
         let pharmacy = Pharmacy::open(&context, &settings, &orders).await.unwrap();
         let streams = Streams::new(8, context.shutdown.clone());
         let edge = Edge::new(authority.clone(), context.faults.clone(), streams, LimitSettings::default());

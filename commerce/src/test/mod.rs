@@ -5,6 +5,7 @@ mod peers;
 mod tokens;
 mod whole;
 
+use std::path::Path;
 use std::time::Duration;
 
 use axum::Router;
@@ -27,7 +28,7 @@ use crate::commerce::{Assembly, context_in};
 use crate::context::{Actor, Context};
 use crate::http::KEY_HEADER;
 use crate::settings::CommerceSettings;
-use crate::store::test_storage;
+use crate::store::{Storage, test_storage};
 
 /// A process without actors whose data is thrown away with it.
 pub(crate) struct TestProcess {
@@ -55,6 +56,12 @@ impl Answer {
         assert_eq!(self.headers[header::CONTENT_TYPE], "application/problem+json", "{:?}", self.body);
         self.json()["type"].as_str().unwrap().trim_start_matches(crate::problem::PREFIX).to_owned()
     }
+}
+
+/// What an actor is given, with its data in this place.
+pub(crate) async fn context(storage: Storage, folder: &Path, clock: Clock, demo: bool, seed: bool) -> Context {
+    let settings = CommerceSettings { demo, seed, ..CommerceSettings::default() };
+    context_in(&settings, storage, folder, clock, Shutdown::new(Duration::from_secs(1))).await.unwrap()
 }
 
 impl TestProcess {

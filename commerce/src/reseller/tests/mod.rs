@@ -6,7 +6,6 @@ use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
 use futures_util::StreamExt;
-use process::Shutdown;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::task::JoinHandle;
@@ -18,13 +17,11 @@ use super::payment::{DemoProvider, of_order};
 use super::quote::{Shopper, WantedLine};
 use super::saga::{OrderState, Payment, Shop};
 use super::{Reseller, ResellerSettings, driver, news, offers};
-use crate::auth::{AuthSettings, Authority, Caller, Scope};
+use crate::auth::{Caller, Scope};
 use crate::clock::Clock;
-use crate::context::{Actor, Context, Databases, Tasks};
+use crate::context::{Actor, Context, Tasks};
 use crate::fault::{Fault, Faults};
-use crate::job::Jobs;
 use crate::language::Language;
-use crate::peer::Peers;
 use crate::problem::Problem;
 use crate::store::{Once, args, test_storage};
 
@@ -49,21 +46,7 @@ async fn world(settings: ResellerSettings) -> World {
     let folder = TempDir::new().unwrap();
     let storage = test_storage(&folder);
     let clock = Clock::system();
-    let authority = Authority::open(&AuthSettings::default(), folder.path(), clock.clone()).unwrap();
-    let context = Context {
-        clock,
-        peers: Peers::new(&authority),
-        authority,
-        faults: Faults::default(),
-        jobs: Jobs::open(&storage).await.unwrap(),
-        storage,
-        demo: true,
-        seed: false,
-        #[cfg(feature = "nats")]
-        bus: None,
-        shutdown: Shutdown::new(Duration::from_secs(1)),
-        databases: Databases::default(),
-    };
+    let context = crate::test::context(storage, folder.path(), clock, true, false).await;
     let fakes = Fakes::new(&context.peers);
     fakes.offer(Actor::Furniture, "SOFA", 30_000, 100, None);
     fakes.offer(Actor::Furniture, "LAMP", 2_000, 100, Some(GTIN));

@@ -14,22 +14,18 @@ use axum::extract::State as Held;
 use axum::http::{HeaderMap, Method, Request, StatusCode};
 use axum::routing::post;
 use http_body_util::BodyExt;
-use process::Shutdown;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use tower::ServiceExt;
 
 use super::{Warehouse, WarehouseSettings, open};
 use crate::actor::Actor;
-use crate::auth::{AuthSettings, Authority, Grant, Scope};
+use crate::auth::{Grant, Scope};
 use crate::clock::{Clock, Timestamp};
-use crate::context::{Context, Databases};
+use crate::context::Context;
 use crate::event::{Event, Handler, read};
-use crate::fault::Faults;
 use crate::http::{KEY_HEADER, Streams};
 use crate::id::new_uuid;
-use crate::job::Jobs;
-use crate::peer::Peers;
 use crate::settings::LimitSettings;
 use crate::stack::Edge;
 use crate::store::StoreError;
@@ -79,21 +75,7 @@ async fn world(auto_ms: u64) -> World {
     let folder = TempDir::new().unwrap();
     let storage = crate::store::test_storage(&folder);
     let clock = Clock::manual(Timestamp(1_795_420_800_000));
-    let authority = Authority::open(&AuthSettings::default(), folder.path(), clock.clone()).unwrap();
-    let context = Context {
-        clock,
-        peers: Peers::new(&authority),
-        authority,
-        faults: Faults::default(),
-        jobs: Jobs::open(&storage).await.unwrap(),
-        storage,
-        demo: false,
-        seed: false,
-        #[cfg(feature = "nats")]
-        bus: None,
-        shutdown: Shutdown::new(Duration::from_secs(1)),
-        databases: Databases::default(),
-    };
+    let context = crate::test::context(storage, folder.path(), clock, false, false).await;
     let settings = WarehouseSettings { auto_ms, ..WarehouseSettings::default() };
     let warehouse = open(&context, &settings).await.unwrap();
     let streams = Streams::new(8, context.shutdown.clone());
