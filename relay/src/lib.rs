@@ -31,7 +31,7 @@ mod track;
 mod upstream;
 
 pub use flags::Flags;
-pub use relay::{LoadError, Relay, Shared};
+pub use relay::{LoadError, PageLink, Relay, Shared};
 pub use settings::{
     AccessSettings, CertificateSettings, HttpSettings, HttpsSettings, LimitSettings, MemorySettings, RelaySettings,
     SlowViewerSettings, UpstreamSettings,

@@ -188,12 +188,23 @@ pub struct Shared {
     pub state_directory: Option<PathBuf>,
     /// What else this process serves over HTTP, on the relay's ports: paths that are not the relay's.
     pub more: axum::Router,
+    /// Pages among them that the player page leads to.
+    pub pages: Vec<PageLink>,
+}
+
+/// A page that another part of the process serves.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+pub struct PageLink {
+    /// What it is called, in English.
+    pub name: &'static str,
+    /// Where it is: `/…`.
+    pub path: &'static str,
 }
 
 impl Shared {
     /// A relay that has its process for itself.
     pub fn new(metrics: Metrics) -> Self {
-        Self { metrics, upstream_trust: None, state_directory: None, more: axum::Router::new() }
+        Self { metrics, upstream_trust: None, state_directory: None, more: axum::Router::new(), pages: Vec::new() }
     }
 }
 
@@ -209,7 +220,8 @@ impl Relay {
         let upstreams = upstreams(&settings, shared.upstream_trust.as_ref())?;
         let context = Context::new(settings, upstreams).map_err(LoadError::Client)?;
         let settings = &context.settings;
-        let (public, routes) = http::routes(context.clone(), certificates.clone(), shared.metrics.clone());
+        let (public, routes) =
+            http::routes(context.clone(), certificates.clone(), shared.metrics.clone(), shared.pages);
         let (public, routes) = (public.merge(shared.more.clone()), routes.merge(shared.more));
         let endpoint = ServerEndpoint::bind(
             EndpointSettings {

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use commerce::{Commerce, CommerceSettings, StorageError};
 use origin::Origin;
 use process::{Metrics, Shutdown};
-use relay::{Relay, Shared, UpstreamSettings};
+use relay::{PageLink, Relay, Shared, UpstreamSettings};
 use serde::Serialize;
 use tempfile::TempDir;
 
@@ -119,8 +119,9 @@ impl Standalone {
             ..UpstreamSettings::default()
         });
         relay.upstream.extend(own);
-        let relay =
-            Relay::load(relay, Shared { state_directory, more: commerce.routes(), ..Shared::new(metrics) }).await?;
+        let pages = vec![PageLink { name: "Shops", path: "/shop/" }];
+        let shared = Shared { state_directory, more: commerce.routes(), pages, ..Shared::new(metrics) };
+        let relay = Relay::load(relay, shared).await?;
         Ok(Self { origin, relay, commerce, _scratch: scratch, broadcasts })
     }
 

@@ -37,7 +37,7 @@ use process::Metrics;
 use serde::Serialize;
 use tokio::sync::Semaphore;
 
-use crate::relay::Context;
+use crate::relay::{Context, PageLink};
 
 pub(crate) use https::Https;
 
@@ -52,14 +52,20 @@ struct Edge {
     context: Arc<Context>,
     certificates: Arc<CertificateStore>,
     metrics: Metrics,
+    pages: Arc<[PageLink]>,
     /// Places for bodies without end.
     live: Arc<Semaphore>,
 }
 
 /// The relay's paths: for everybody who reaches its public ports, and those for its operator besides.
-pub(crate) fn routes(context: Arc<Context>, certificates: Arc<CertificateStore>, metrics: Metrics) -> (Router, Router) {
+pub(crate) fn routes(
+    context: Arc<Context>,
+    certificates: Arc<CertificateStore>,
+    metrics: Metrics,
+    pages: Vec<PageLink>,
+) -> (Router, Router) {
     let live = Arc::new(Semaphore::new(context.settings.limit.http_live.min(Semaphore::MAX_PERMITS)));
-    let edge = Edge { context, certificates, metrics, live };
+    let edge = Edge { context, certificates, metrics, pages: pages.into(), live };
     let guarded = Router::new()
         .route("/broadcasts", get(broadcast::list))
         .route("/tracks/{*path}", get(track::serve))
@@ -86,13 +92,15 @@ async fn certificate_hash(State(edge): State<Edge>) -> impl IntoResponse {
     ([(header::CACHE_CONTROL, NO_CACHE)], hash)
 }
 
-/// What a page must know of the relay to dial it. Around a certificate's rotation there are two hashes.
+/// What a page must know of the relay to dial it, and which other pages its process has. Around a certificate's rotation there
+/// are two hashes.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 struct Server {
     port: u16,
     certificate_hashes: Vec<String>,
     version: &'static str,
+    pages: Arc<[PageLink]>,
 }
 
 async fn server(State(edge): State<Edge>) -> impl IntoResponse {
@@ -100,6 +108,7 @@ async fn server(State(edge): State<Edge>) -> impl IntoResponse {
         port: edge.context.port.get().copied().unwrap_or(0),
         certificate_hashes: edge.certificates.hashes().iter().map(certs::hash_to_hex).collect(),
         version: env!("CARGO_PKG_VERSION"),
+        pages: edge.pages,
     };
     ([(header::CACHE_CONTROL, NO_CACHE)], axum::Json(server))
 }

@@ -10,7 +10,7 @@ fn edge(settings: RelaySettings) -> (Router, Router, Arc<Context>) {
     // Only one recorder may be installed, and each test has threads of its own.
     static METRICS: std::sync::OnceLock<Metrics> = std::sync::OnceLock::new();
     let metrics = METRICS.get_or_init(|| Metrics::install().unwrap()).clone();
-    let (public, all) = routes(context.clone(), certificates, metrics);
+    let (public, all) = routes(context.clone(), certificates, metrics, Vec::new());
     (public, all, context)
 }
 

@@ -2,11 +2,11 @@
 
 import { Access } from "./access.ts";
 import { developerCommands, type Place, sendCommand } from "./commands.ts";
-import { copyable, part, setText } from "./dom.ts";
+import { copyable, make, part, setText } from "./dom.ts";
 import { Follower, type Status } from "./follow.ts";
 import { Grid } from "./grid.ts";
 import { List } from "./list.ts";
-import { isLoopback } from "./relay.ts";
+import { isLoopback, type OtherPage } from "./relay.ts";
 import { Publish } from "./publish.ts";
 import { offerTheme } from "./theme.ts";
 import { explain, obstacle, statusLine, type Words } from "./words.ts";
@@ -36,6 +36,7 @@ let isFirstLook = location.hash === "";
 function show(status: Status): void {
   const isKnown = status.phase === "live" || status.phase === "http";
   setText(part("status", HTMLElement), statusLine(status));
+  showPages(status.facts.pages);
   showNotice(explain(status, access.token) ?? blocked);
   part("empty", HTMLElement).hidden = !isKnown || status.broadcasts.length > 0;
   showCommands(status.broadcasts[0] ?? ["live", "demo"]);
@@ -45,6 +46,12 @@ function show(status: Status): void {
     if (others.length === 0 && grid.count === 0) grid.add({ namespace: only });
   }
   showList();
+}
+
+function showPages(pages: readonly OtherPage[]): void {
+  const place = part("pages", HTMLElement);
+  if (place.childElementCount === pages.length) return;
+  place.replaceChildren(...pages.map(({ name, path }) => make("a", { href: path }, name)));
 }
 
 function showList(): void {

@@ -10,6 +10,14 @@ export interface Facts {
   server: string;
   /** SHA-256 in hex; empty = a certificate that browsers trust. */
   hashes: string[];
+  /** Other pages of the same process. */
+  pages: OtherPage[];
+}
+
+export interface OtherPage {
+  name: string;
+  /** `/…` on the same server. */
+  path: string;
 }
 
 /** The list, or why there is none. */
@@ -23,7 +31,7 @@ export function isLoopback(hostname: string): boolean {
 
 /** Where the relay of the page at `page` is, as far as its address tells. */
 export function usualFacts(page: URL): Facts {
-  return { server: `https://${page.hostname || "localhost"}:${USUAL_PORT}`, hashes: [] };
+  return { server: `https://${page.hostname || "localhost"}:${USUAL_PORT}`, hashes: [], pages: [] };
 }
 
 /** Asks for `/server.json`; undefined when nobody answers. */
@@ -46,7 +54,14 @@ export function readFacts(json: unknown, page: URL): Facts {
   return {
     server: isPort(port) ? `https://${page.hostname || "localhost"}:${port}` : usual.server,
     hashes: Array.isArray(hashes) ? hashes.filter((hash): hash is string => typeof hash === "string" && /^[0-9a-f]{64}$/i.test(hash)) : [],
+    pages: "pages" in json && Array.isArray(json.pages) ? json.pages.filter(isOtherPage) : [],
   };
+}
+
+/** Paths of this server only: `//host` would be another's. */
+function isOtherPage(page: unknown): page is OtherPage {
+  if (typeof page !== "object" || page === null || !("name" in page) || !("path" in page)) return false;
+  return typeof page.name === "string" && typeof page.path === "string" && /^\/(?![/\\])/.test(page.path);
 }
 
 function isPort(port: unknown): port is number {

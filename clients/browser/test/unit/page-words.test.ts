@@ -10,8 +10,10 @@ const place = { server: "https://localhost:4443", origin: "http://localhost:8080
 const hash = "ab".repeat(32);
 
 test("the relay is where /server.json says, and where it usually is without", () => {
-  assert.deepEqual(readFacts({ port: 5000, certificateHashes: [hash] }, page), { server: "https://localhost:5000", hashes: [hash] });
-  const usual = { server: "https://localhost:4443", hashes: [] };
+  const pages = [{ name: "Shops", path: "/shop/" }];
+  const facts = { server: "https://localhost:5000", hashes: [hash], pages };
+  assert.deepEqual(readFacts({ port: 5000, certificateHashes: [hash], pages: [...pages, { name: "x", path: "//evil.example/" }, 7] }, page), facts);
+  const usual = { server: "https://localhost:4443", hashes: [], pages: [] };
   for (const answer of [null, 7, {}, { port: "5000" }, { port: 0 }, { port: 70_000 }, { certificateHashes: ["no", 3] }]) {
     assert.deepEqual(readFacts(answer, page), usual, JSON.stringify(answer));
   }
@@ -73,7 +75,7 @@ test("commands are whole and quoted for a shell", () => {
 });
 
 function status(phase: Phase, more: Partial<Status> = {}): Status {
-  return { phase, reason: "", facts: { server: "https://localhost:4443", hashes: [] }, broadcasts: [], ...more };
+  return { phase, reason: "", facts: { server: "https://localhost:4443", hashes: [], pages: [] }, broadcasts: [], ...more };
 }
 
 test("every trouble has words that say what to do", () => {
