@@ -1,12 +1,9 @@
-// The shops' page of the real efir-commerce, which moves by itself as in a demonstration: a medicine, a promotion and a sofa in one
-// basket, followed to the door; what is refused; parcels without login; staff.
+// The shops' page of the real efir-commerce, which moves by itself as in a demonstration: what is refused, staff, languages. The
+// whole way of an order is in shop-door.
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import { Browser } from "./support/chromium.mjs";
 import { Servers } from "./support/servers.mjs";
-
-/** From the order to the door, all by itself, on a busy machine. */
-const TO_THE_DOOR = 120_000;
 
 let browser;
 before(async () => (browser = await Browser.start()));
@@ -57,7 +54,6 @@ const toBasket = async (page) => {
   await page.click('.bar a[href="#/basket"]');
   await page.waitForSelector("#place:not([disabled])");
 };
-const state = (page) => page.textContent(".heading .badge");
 /** A medicine that is on sale: on prescription, or not. */
 const medicine = async (page, words) => {
   await tab(page, "pharmacy");
@@ -67,49 +63,6 @@ const medicine = async (page, words) => {
 };
 const ON_PRESCRIPTION = "amoxicillin";
 const SELF_CARE = "paracetamol";
-
-shopping("a medicine on prescription, a promotion and a sofa in one basket, followed to the door", {}, async (page, shops) => {
-  await page.goto(shops.page);
-  await enter(page);
-  await put(page, "SOFA3-GREY");
-  await stands(page, "SOFA3-GREY");
-  await tab(page, "grocery");
-  await page.click(".chip");
-  await page.waitForFunction(() => document.querySelectorAll(".card").length === 1 && /Promotion/.test(document.querySelector(".card").textContent));
-  const promoted = await page.getAttribute(".card", "data-sku");
-  await page.click(".card .add");
-  await stands(page, promoted);
-  const remedy = await medicine(page, ON_PRESCRIPTION);
-  await page.click(`[data-sku="${remedy}"] .add`);
-  await page.click(`[data-sku="${remedy}"] .note .main`);
-  await stands(page, remedy);
-  await toBasket(page);
-  assert.equal(await page.$$eval(".item", (items) => items.length), 3);
-  await page.click("#place");
-  await page.waitForSelector("#order-number");
-  const parcels = await page.waitForFunction(
-    () => {
-      const numbers = [...document.querySelectorAll("[data-parcel]")].map((entry) => entry.dataset.parcel);
-      return new Set(numbers).size >= 2 && numbers;
-    },
-    undefined,
-    { timeout: TO_THE_DOOR },
-  );
-  // Who has only the number sees the parcel too, and nobody's name.
-  const visitor = await browser.context.browser()?.newContext();
-  const stranger = visitor === undefined ? await browser.context.newPage() : await visitor.newPage();
-  const [number] = await parcels.jsonValue();
-  await stranger.goto(`${shops.page}#/track/${number}`);
-  await stranger.waitForSelector(".steps .now, .steps .done");
-  assert.doesNotMatch(await stranger.textContent("main"), /Demo Customer|Esimerkkikatu/);
-  await page.waitForSelector(".steps li.done:last-child", { timeout: TO_THE_DOOR });
-  assert.equal(await state(page), "delivered");
-  const standing = await page.$$eval("[data-parcel] .badge", (badges) => badges.map(({ textContent }) => textContent));
-  assert.ok(standing.length >= 2 && standing.every((text) => text === "delivered"), standing.join());
-  await page.waitForSelector("blockquote");
-  await stranger.waitForSelector(".steps li.done:last-child", { timeout: TO_THE_DOOR });
-  await stranger.close();
-});
 
 shopping("a card that is refused: nothing is sold, and the page says why", {}, async (page, shops) => {
   await page.goto(shops.page);
