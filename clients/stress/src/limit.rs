@@ -37,6 +37,8 @@ pub(crate) const STREAMS_PER_TRACK: u32 = 8;
 pub(crate) const ITEMS_PER_TURN: usize = 256;
 /// Groups of a track a viewer remembers; what comes later than that is out of order.
 pub(crate) const REMEMBERED_GROUPS: usize = 8;
+/// The same while the beginning of its first group is still on its way.
+pub(crate) const HEAD_GROUPS: usize = 128;
 /// Groups that publishers keep for FETCH beyond those that a plan asks back for.
 pub(crate) const SPARE_GROUPS: usize = 6;
 /// Bytes that all publishers keep: groups of a thousand tracks of 3 Mbit/s for two seconds.

@@ -34,6 +34,8 @@ pub(crate) enum StreamEnd {
 pub(crate) struct Ledger {
     /// The first group is expected from its first frame on.
     from_head: bool,
+    /// That beginning is still on its way.
+    head_pending: bool,
     group_frames: u32,
     groups: BTreeMap<u64, Group>,
     /// Groups below it are settled; `None` until the first one is.
@@ -57,6 +59,7 @@ impl Ledger {
         let group_frames = group_frames.min(limit::MAX_GROUP_FRAMES);
         Self {
             from_head,
+            head_pending: false,
             group_frames,
             groups: BTreeMap::new(),
             settled: None,
@@ -65,9 +68,20 @@ impl Ledger {
         }
     }
 
+    /// The first group's beginning is asked for.
+    pub(crate) fn head_begun(&mut self) {
+        self.head_pending = true;
+    }
+
+    /// All of it is here.
+    pub(crate) fn head_ended(&mut self) {
+        self.head_pending = false;
+    }
+
     /// The relay did not give the head: the first frame that came is where it begins.
     pub(crate) fn without_head(&mut self) {
         self.from_head = false;
+        self.head_pending = false;
     }
 
     /// A good frame; whether it is new.
@@ -103,7 +117,9 @@ impl Ledger {
         *word |= bit;
         group.largest = group.largest.max(object);
         group.smallest = group.smallest.min(object);
-        while self.groups.len() > limit::REMEMBERED_GROUPS {
+        // A beginning that is slow to come is not missing yet.
+        let remembered = if self.head_pending { limit::HEAD_GROUPS } else { limit::REMEMBERED_GROUPS };
+        while self.groups.len() > remembered {
             self.settle_oldest(false);
         }
         true
@@ -140,6 +156,11 @@ impl Ledger {
             self.found.skipped_groups += id - settled;
         }
         let first = if self.settled.is_some() || self.from_head { 0 } else { group.smallest };
+        if self.settled.is_none() && self.head_pending {
+            self.found.cut_groups += u64::from(!leaving);
+            self.settled = Some(id.saturating_add(1));
+            return;
+        }
         let seen: u32 = group.seen.iter().map(|word| word.count_ones()).sum();
         // Nothing was seen before `first`.
         let missing = |up_to: u32| u64::from(up_to.saturating_sub(first).saturating_sub(seen));
@@ -227,6 +248,24 @@ mod tests {
         assert_eq!(ledger.take(), Findings { cut_groups: 1, ..Findings::default() });
         feed(&mut ledger, 0, [4], None);
         assert_eq!(ledger.close(), Findings { late: 1, ..Findings::default() });
+    }
+
+    #[test]
+    fn a_beginning_on_its_way_is_not_missing() {
+        let mut ledger = Ledger::new(true, FRAMES);
+        ledger.head_begun();
+        feed(&mut ledger, 0, 5..FRAMES, Some(StreamEnd::Whole));
+        for group in 1..20 {
+            feed(&mut ledger, group, 0..FRAMES, Some(StreamEnd::Whole));
+        }
+        assert_eq!(ledger.take(), Findings::default());
+        feed(&mut ledger, 0, 0..4, None);
+        let mut left = Ledger::new(true, FRAMES);
+        left.head_begun();
+        feed(&mut left, 0, 5..FRAMES, Some(StreamEnd::Whole));
+        assert_eq!(left.close(), Findings::default());
+        ledger.head_ended();
+        assert_eq!(ledger.close(), Findings { gaps: 1, ..Findings::default() });
     }
 
     #[test]

@@ -137,8 +137,10 @@ impl Watch {
                 let joined = session.join(name, Parameters::default(), 0).await.map_err(failed)?;
                 let published = self.track.published();
                 self.head = joined.head.map(next_in_head);
-                if self.head.is_none() && published > 0 {
-                    self.begins_anywhere("relay knows of no frame yet");
+                match &self.head {
+                    Some(_) => self.ledger.head_begun(),
+                    None if published > 0 => self.begins_anywhere("relay knows of no frame yet"),
+                    None => {}
                 }
                 joined.subscription
             }
@@ -250,7 +252,10 @@ impl Watch {
                     self.head_state = state;
                 }
                 Ok(Some(FetchItem::EndOfRange { .. })) => {}
-                Ok(None) => return Step::Ended,
+                Ok(None) => {
+                    self.ledger.head_ended();
+                    return Step::Ended;
+                }
                 Err(failure) => {
                     self.begins_anywhere(&stream_error("joining fetch", &failure));
                     return Step::Ended;
