@@ -159,7 +159,10 @@ impl Watch {
 
     /// Relays that do not give a group's beginning exist; their viewers begin where the stream does.
     fn begins_anywhere(&mut self, why: &str) {
-        self.ledger.without_head();
+        // Of a beginning that broke off the rest stays on its way for ever.
+        if self.head_state.last_sequence.is_none() {
+            self.ledger.without_head();
+        }
         self.sight.without_head();
         self.meter.labelled(&NO_HEAD, why);
     }
