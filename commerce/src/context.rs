@@ -17,7 +17,7 @@ use crate::peer::Peers;
 use crate::store::{Database, Migration, Storage, StoreError};
 
 /// How long tasks get to end after shutdown has begun; what they do survives being cut off.
-const TASK_GRACE: Duration = Duration::from_secs(2);
+const TASK_GRACE: Duration = Duration::from_millis(500);
 
 /// What every actor is given at its start. Clones share it.
 #[derive(Debug, Clone)]
