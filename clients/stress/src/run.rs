@@ -43,6 +43,9 @@ pub(crate) struct Setup {
 
 /// What runs beside the loop of intervals.
 struct Stage {
+    /// Publishers.
+    sources: Workers,
+    /// Viewers.
     workers: Workers,
     /// Bad paths, which must last until those who use them have left.
     paths: Workers,
@@ -66,15 +69,15 @@ pub(crate) async fn run(setup: &Setup, screen: &mut Screen, shutdown: &Shutdown)
     scopes.extend(video.viewers.iter().map(|population| population.name.clone()));
     let (phase, stop) = phases();
     let (path_phase, path_stop) = phases();
-    let (workers, paths) = (Workers::default(), Workers::default());
-    let mut stage = Stage { workers, paths, path_phase, path_stop, recorder: Arc::new(Recorder::new(scopes)), stop };
+    let (sources, workers, paths) = (Workers::default(), Workers::default(), Workers::default());
+    let mut stage =
+        Stage { sources, workers, paths, path_phase, path_stop, recorder: Arc::new(Recorder::new(scopes)), stop };
     let started = match stage.publish(&load, &targets[0], shutdown).await {
         Ok(()) => stage.watch(setup, video, &load).await,
         Err(failure) => Err(failure),
     };
     if let Err(failure) = started {
-        phase.reach(Phase::Ended);
-        stage.ended().await;
+        stage.ended(&phase).await;
         return Err(failure);
     }
     screen.begun(plan, targets);
@@ -110,9 +113,8 @@ pub(crate) async fn run(setup: &Setup, screen: &mut Screen, shutdown: &Shutdown)
     // What is on the way still arrives, then everybody settles the books.
     phase.reach(Phase::Draining);
     sleep(limit::DRAIN).await;
-    phase.reach(Phase::Ended);
     let recorder = stage.recorder.clone();
-    stage.ended().await;
+    stage.ended(&phase).await;
     screen.interval(builder.settle(begun.elapsed(), &recorder.take()));
     Ok(builder.finish(interrupted, conditions))
 }
@@ -125,7 +127,7 @@ impl Stage {
         let jobs = load.publish(target, &meter, &self.stop, &announced);
         let lag = self.recorder.meter(TOOL_SCOPE);
         let name = format!("{THREAD_PREFIX}publish");
-        self.workers.start(&name, jobs, self.stop.clone(), lag).map_err(Failure::Start)?;
+        self.sources.start(&name, jobs, (self.stop.clone(), Phase::Ended), lag).map_err(Failure::Start)?;
         let publishers = load.publishers();
         let ready = timeout(limit::PUBLISHER_START, count.wait_for(|count| *count == publishers));
         let ready = tokio::select! {
@@ -164,7 +166,7 @@ impl Stage {
             let jobs = load.watch(share, &targets, &self.recorder, FIRST_POPULATION, &self.stop, start);
             let lag = self.recorder.meter(TOOL_SCOPE);
             let name = format!("{THREAD_PREFIX}{number}");
-            self.workers.start(&name, jobs, self.stop.clone(), lag).map_err(Failure::Start)?;
+            self.workers.start(&name, jobs, (self.stop.clone(), Phase::Leaving), lag).map_err(Failure::Start)?;
         }
         Ok(())
     }
@@ -185,12 +187,15 @@ impl Stage {
         let stop = self.path_stop.clone();
         let job = Job::new(Instant::now(), move || proxy.run(stop));
         let name = format!("{THREAD_PREFIX}path");
-        self.paths.start(&name, vec![job], self.path_stop.clone(), self.recorder.meter(TOOL_SCOPE))
+        self.paths.start(&name, vec![job], (self.path_stop.clone(), Phase::Ended), self.recorder.meter(TOOL_SCOPE))
     }
 
-    /// Waits for all threads, which have been told to end.
-    async fn ended(self) {
+    /// Ends all threads, in the order in which they need each other.
+    async fn ended(self, phase: &PhaseSender) {
+        phase.reach(Phase::Leaving);
         self.workers.ended().await;
+        phase.reach(Phase::Ended);
+        self.sources.ended().await;
         self.path_phase.reach(Phase::Ended);
         self.paths.ended().await;
     }

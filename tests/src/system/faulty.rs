@@ -129,7 +129,8 @@ async fn serve(session: &Session, upstream: &Mutex<Upstream>, wrong: Wrong) {
                 };
                 if let Some((publisher, track)) = source {
                     let log = log.clone();
-                    tasks.spawn(async move { feed(&publisher, track, log, wrong).await });
+                    // Not this viewer's alone: it ends with the publisher.
+                    tokio::spawn(async move { feed(&publisher, track, log, wrong).await });
                 }
                 tasks.spawn(async move { forward(request, log).await });
             }

@@ -37,7 +37,9 @@ async fn a_simple_relay_without_fetch_is_not_wrong() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_dropped_frame_is_a_gap() {
     let told = through(Wrong::Drop { at: 3 }).await;
-    assert_eq!((told.code, told.unmet()), (4, vec!["gaps".to_owned()]));
+    assert_eq!(told.code, 4);
+    // The very last frame may be one of them: that one is undelivered.
+    assert!(told.unmet().contains(&"gaps".to_owned()), "{:?}", told.unmet());
     // One of every group of every viewer, except in those that were joined behind it or left before it.
     let gaps = told.everybody("counts.gaps");
     assert!((8.0 * 3.0..=8.0 * 7.0).contains(&gaps), "{gaps}");
@@ -46,7 +48,7 @@ async fn a_dropped_frame_is_a_gap() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_wrong_byte_is_corruption() {
     let told = through(Wrong::Corrupt { at: 3 }).await;
-    assert_eq!((told.code, told.unmet()), (4, vec!["corrupt".to_owned()]));
+    told.assert_unmet(&["corrupt"]);
     let kinds = &told.report["overall"]["scopes"]["all"]["kinds"]["corrupt"];
     assert!(kinds["checksum"].as_u64() >= Some(8) && kinds.as_object().unwrap().len() == 1, "{kinds}");
 }
@@ -54,7 +56,7 @@ async fn a_wrong_byte_is_corruption() {
 #[tokio::test(flavor = "multi_thread")]
 async fn the_payload_of_another_frame_is_at_the_wrong_place() {
     let told = through(Wrong::Repeat { at: 3 }).await;
-    assert_eq!((told.code, told.unmet()), (4, vec!["corrupt".to_owned()]));
+    told.assert_unmet(&["corrupt"]);
     let kinds = &told.report["overall"]["scopes"]["all"]["kinds"]["corrupt"];
     assert!(kinds["place"].as_u64() >= Some(8) && kinds.as_object().unwrap().len() == 1, "{kinds}");
 }
@@ -79,6 +81,6 @@ async fn a_reset_is_no_gap_but_cuts_the_group() {
 #[tokio::test(flavor = "multi_thread")]
 async fn silence_leaves_frames_undelivered_and_is_a_stall() {
     let told = through(Wrong::FallSilent { from: 3 }).await;
-    assert_eq!((told.code, told.unmet()), (4, vec!["undelivered".to_owned()]));
+    told.assert_unmet(&["undelivered"]);
     assert!(told.everybody("counts.undelivered") > 8.0 * 10.0, "{}", told.everybody("counts.undelivered"));
 }

@@ -85,9 +85,17 @@ impl Told {
             .collect()
     }
 
+    /// These conditions and no others.
+    #[track_caller]
+    fn assert_unmet(&self, conditions: &[&str]) {
+        let all = &self.report["overall"]["scopes"]["all"];
+        assert!(self.code == 4 && self.unmet() == conditions, "{:?}: {} {}", self.unmet(), all["counts"], all["kinds"]);
+    }
+
     #[track_caller]
     fn assert_met(&self) {
-        assert!(self.code == 0, "exit code {}: {:#}", self.code, self.report["verdicts"]);
+        let all = &self.report["overall"]["scopes"]["all"];
+        assert!(self.code == 0, "exit code {}: {:?}: {} {}", self.code, self.unmet(), all["counts"], all["kinds"]);
         assert!(self.everybody("counts.frames") > 0.0, "{:#}", self.report["overall"]);
     }
 }

@@ -1,4 +1,4 @@
-//! How a run ends: sources first, then everybody.
+//! How a run ends: sources fall silent, those who listen leave, then the sources do.
 
 use tokio::sync::watch;
 
@@ -9,7 +9,9 @@ pub(crate) enum Phase {
     Running,
     /// Nothing new is produced or comes; what is on the way arrives.
     Draining,
-    /// Everybody leaves.
+    /// Those who take leave, before those who give: what ends must not look like a fault to those who still look.
+    Leaving,
+    /// Everybody else leaves.
     Ended,
 }
 

@@ -21,7 +21,7 @@ pub(crate) static TIMER_LAG: Series =
 pub(crate) struct Job {
     /// When, whatever became of the ones before: load does not wait for a slow server.
     pub(crate) at: Instant,
-    /// What. It ends by itself soon after [`Phase::Ended`].
+    /// What. It ends by itself soon after its thread's last phase.
     pub(crate) begin: Box<dyn FnOnce() -> Pin<Box<dyn Future<Output = ()> + Send>> + Send>,
 }
 
@@ -39,18 +39,18 @@ impl Job {
 pub(crate) struct Workers(Vec<JoinHandle<()>>);
 
 impl Workers {
-    /// Starts a thread for these jobs. Its name tells it apart in /proc.
-    pub(crate) fn start(&mut self, name: &str, jobs: Vec<Job>, stop: Stop, meter: Meter) -> io::Result<()> {
+    /// Starts a thread for these jobs, which end when that phase is reached. Its name tells it apart in /proc.
+    pub(crate) fn start(&mut self, name: &str, jobs: Vec<Job>, until: (Stop, Phase), meter: Meter) -> io::Result<()> {
         let runtime = Builder::new_current_thread().enable_all().build()?;
         let thread = std::thread::Builder::new().name(name.to_owned());
         self.0.push(thread.spawn(move || {
-            runtime.block_on(work(jobs, stop, meter));
+            runtime.block_on(work(jobs, until, meter));
             runtime.shutdown_background();
         })?);
         Ok(())
     }
 
-    /// Waits until all have ended, which they do soon after [`Phase::Ended`].
+    /// Waits until all have ended, which they do soon after their phase.
     pub(crate) async fn ended(self) {
         let joined =
             tokio::task::spawn_blocking(move || self.0.into_iter().map(JoinHandle::join).all(|end| end.is_ok()));
@@ -60,10 +60,10 @@ impl Workers {
     }
 }
 
-async fn work(mut jobs: Vec<Job>, stop: Stop, meter: Meter) {
+async fn work(mut jobs: Vec<Job>, (stop, end): (Stop, Phase), meter: Meter) {
     jobs.sort_by_key(|job| job.at);
     let mut running = JoinSet::new();
-    running.spawn(probe(stop.clone(), meter));
+    running.spawn(probe(stop.clone(), end, meter));
     for job in jobs {
         tokio::select! {
             biased;
@@ -76,7 +76,7 @@ async fn work(mut jobs: Vec<Job>, stop: Stop, meter: Meter) {
     }
     let drained = async { while running.join_next().await.is_some() {} };
     let patience = async {
-        stop.reached(Phase::Ended).await;
+        stop.reached(end).await;
         tokio::time::sleep(limit::LEAVE).await;
     };
     tokio::select! {
@@ -87,8 +87,8 @@ async fn work(mut jobs: Vec<Job>, stop: Stop, meter: Meter) {
 }
 
 /// Watches how late timers fire.
-async fn probe(stop: Stop, meter: Meter) {
-    while !stop.has(Phase::Ended) {
+async fn probe(stop: Stop, end: Phase, meter: Meter) {
+    while !stop.has(end) {
         let due = Instant::now() + limit::LAG_PROBE;
         sleep_until(due).await;
         meter.time(&TIMER_LAG, due.elapsed());
@@ -119,7 +119,7 @@ mod tests {
         };
         let jobs = vec![job(3_600_000), job(0), job(10)];
         let mut workers = Workers::default();
-        workers.start("test", jobs, stop.clone(), recorder.meter(0)).unwrap();
+        workers.start("test", jobs, (stop.clone(), Phase::Ended), recorder.meter(0)).unwrap();
         tokio::time::sleep(Duration::from_millis(100)).await;
         sender.reach(Phase::Ended);
         workers.ended().await;

@@ -86,7 +86,6 @@ impl Ledger {
 
     /// A good frame; whether it is new.
     pub(crate) fn frame(&mut self, stamp: &Stamp) -> bool {
-        self.newest = self.newest.max(Some(stamp.sequence));
         self.enter(stamp.group, stamp.object)
     }
 
@@ -98,6 +97,8 @@ impl Ledger {
     }
 
     fn enter(&mut self, id: u64, object: u32) -> bool {
+        let sequence = id.saturating_mul(u64::from(self.group_frames)).saturating_add(u64::from(object));
+        self.newest = self.newest.max(Some(sequence));
         if self.settled.is_some_and(|settled| id < settled) || object >= self.group_frames {
             self.found.late += 1;
             return false;
@@ -132,7 +133,7 @@ impl Ledger {
         }
     }
 
-    /// Sequence of the newest frame.
+    /// Sequence of the newest frame, good or not.
     pub(crate) fn newest(&self) -> Option<u64> {
         self.newest
     }

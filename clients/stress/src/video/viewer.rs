@@ -84,7 +84,7 @@ impl Viewer {
         let Some(target) = targets.get(self.number as usize % targets.len().max(1)) else { return Ok(()) };
         let link = tokio::select! {
             biased;
-            () = stop.reached(Phase::Ended) => return Ok(()),
+            () = stop.reached(Phase::Leaving) => return Ok(()),
             connected = dialer.connect(target, self.place, meter) => connected?,
         };
         let _present = meter.present(&SESSIONS);
@@ -110,7 +110,7 @@ impl Viewer {
         let _viewer = self.habits.meter.present(&VIEWERS);
         tokio::select! {
             biased;
-            () = self.habits.stop.reached(Phase::Ended) => Ok(()),
+            () = self.habits.stop.reached(Phase::Leaving) => Ok(()),
             () = left => Ok(()),
             error = link.session.closed() => Err(session_error(&error)),
         }
@@ -136,7 +136,7 @@ impl Viewer {
             let mut running: FuturesUnordered<_> = watches.iter_mut().map(|watch| watch.run(&link.session)).collect();
             tokio::select! {
                 biased;
-                () = habits.stop.reached(Phase::Ended) => {
+                () = habits.stop.reached(Phase::Leaving) => {
                     stayed = true;
                     Ok(())
                 }
@@ -162,7 +162,7 @@ impl Viewer {
         loop {
             tokio::select! {
                 biased;
-                () = habits.stop.reached(Phase::Ended) => return Ok(()),
+                () = habits.stop.reached(Phase::Leaving) => return Ok(()),
                 () = &mut left => return Ok(()),
                 error = link.session.closed() => return Err(session_error(&error)),
                 Some(()) = fetches.next(), if !fetches.is_empty() => {}
