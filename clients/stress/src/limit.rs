@@ -61,6 +61,8 @@ pub(crate) const LAG_PROBE: Duration = Duration::from_millis(20);
 pub(crate) const LAG_DOUBTFUL: Duration = Duration::from_millis(10);
 /// A thread busier than this, as a share of one core, is the bottleneck.
 pub(crate) const BUSY_DOUBTFUL: f64 = 0.9;
+/// Shares of a core are told of intervals of this length at least: the system counts CPU time in steps of 10 ms.
+pub(crate) const SHORTEST_JUDGED: Duration = Duration::from_millis(250);
 /// Datagrams that one direction of an impaired flow holds; further ones are lost, as in a router's queue.
 pub(crate) const FLOW_QUEUE: usize = 2048;
 /// Flows of one impairing proxy: one per viewer and publisher.

@@ -120,7 +120,8 @@ impl Sums {
         self.sessions_peak = self.sessions_peak.max(all.there(&SESSIONS));
         self.tool.cpu += load.tool.cpu;
         self.tool.udp_drops += load.tool.udp_drops;
-        let busiest = load.busiest.as_secs_f64() / seconds;
+        let is_long = seconds >= limit::SHORTEST_JUDGED.as_secs_f64();
+        let busiest = if is_long { load.busiest.as_secs_f64() / seconds } else { 0.0 };
         self.tool_busiest = self.tool_busiest.max(busiest);
         self.busy_intervals += usize::from(busiest > limit::BUSY_DOUBTFUL);
         let mut figures = BTreeMap::from([
