@@ -1,8 +1,8 @@
 //! Pharmacy, grocery, furniture shop, reseller, warehouse and couriers as tower services.
 //!
 //! Each actor is a folder with its pure rules apart from storage and HTTP, a database of its own, and routes behind one
-//! visible stack of middleware ([`stack`]). Actors talk to each other through [`peer`]s: in memory when they share a process,
-//! over HTTP when they do not. [`commerce`] wires them up.
+//! visible stack of middleware (`stack`). Actors talk to each other through `peer`s: in memory when they share a process,
+//! over HTTP when they do not. `commerce` wires them up.
 
 mod actor;
 mod address;
