@@ -16,6 +16,7 @@ use crate::carrier::Carrier;
 use crate::clock::Clock;
 use crate::context::{Actor, Context, Databases, Tasks};
 use crate::courier::Courier;
+use crate::describe::describe;
 use crate::event;
 use crate::fault::Faults;
 use crate::furniture;
@@ -155,7 +156,7 @@ impl Commerce {
         event::publish(&mut assembly.tasks, &context);
         bind_peers(&settings, &context.peers)?;
         let Assembly { router, api, tasks, .. } = assembly;
-        let router = router.merge(routes::reading_routes(&routes::describe(api))?).merge(page::routes());
+        let router = router.merge(routes::reading_routes(&describe(api))?).merge(page::routes());
         let Context { storage, databases, jobs, peers, .. } = context;
         let listeners = listen(&settings.listen).await?;
         Ok(Self {

@@ -13,6 +13,7 @@ mod command;
 mod commerce;
 mod context;
 mod courier;
+mod describe;
 mod event;
 mod fault;
 mod furniture;

@@ -76,6 +76,8 @@ problems! {
     forbidden = FORBIDDEN, "forbidden", "The token does not allow this";
     /// There is no such thing, or not for this caller.
     not_found = NOT_FOUND, "not-found", "There is no such thing";
+    /// The path is one of ours, but not with this method.
+    wrong_method = METHOD_NOT_ALLOWED, "method-not-allowed", "This cannot be done with it";
     /// The thing's state does not allow this step.
     conflict = CONFLICT, "state-conflict", "The state does not allow this";
     /// More was asked for than there is.

@@ -14,8 +14,7 @@ use process::Metrics;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use utoipa::ToSchema;
-use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
-use utoipa::openapi::{InfoBuilder, OpenApi};
+use utoipa::openapi::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
@@ -81,7 +80,7 @@ async fn set_faults(
 }
 
 /// The kinds of problems that all actors share.
-#[utoipa::path(get, path = "/problems", tag = "process", responses((status = 200, body = Vec<ProblemKind>, description = "All of them")))]
+#[utoipa::path(get, path = "/problems", security(()), tag = "process", responses((status = 200, body = Vec<ProblemKind>, description = "All of them")))]
 async fn problem_kinds() -> impl IntoResponse {
     let kind = |&(word, status, title): &(&str, u16, &'static str)| ProblemKind {
         kind: format!("{PREFIX}{word}"),
@@ -89,17 +88,6 @@ async fn problem_kinds() -> impl IntoResponse {
         title,
     };
     axum::Json(Problem::COMMON.iter().map(kind).collect::<Vec<_>>())
-}
-
-/// The description of all routes, completed with what is common to them.
-pub(crate) fn describe(mut api: OpenApi) -> OpenApi {
-    let about = "Pharmacy, grocery, furniture shop, reseller, warehouse and couriers. Every POST carries an Idempotency-Key; \
-                 errors are problem details (RFC 9457); lists have opaque cursors; things have ETags.";
-    api.info =
-        InfoBuilder::new().title("Efir commerce").version(env!("CARGO_PKG_VERSION")).description(Some(about)).build();
-    let token = HttpBuilder::new().scheme(HttpAuthScheme::Bearer).bearer_format("JWT").build();
-    api.components.get_or_insert_default().add_security_scheme("token", SecurityScheme::Http(token));
-    api
 }
 
 /// `/api/openapi.json`, `/api/docs`, and 404 as a problem for other paths below `/api`.

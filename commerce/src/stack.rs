@@ -17,6 +17,7 @@ use crate::layer::{
     AuthGate, BodyLimitGate, CompressionLayer, Gated, IdempotencyGate, KeysInFlight, LoadShedGate, MetricsGate,
     RateLimitGate, RateLimits, RequestIdGate, Routes, SlowLayer, StreamsGate, TimeoutLayer, TraceLayer,
 };
+use crate::problem::Problem;
 use crate::settings::LimitSettings;
 
 /// What the stacks of all actors share: bounds count for the process, not for each of them.
@@ -75,6 +76,7 @@ impl Edge {
             Gated::by(keyed),
             Gated::by(StreamsGate::new(self.streams.clone())),
         );
+        let router = router.method_not_allowed_fallback(async || Problem::wrong_method("see Allow"));
         (router.layer(stack), api)
     }
 }

@@ -69,7 +69,7 @@ pub(crate) fn routes(authority: Authority, demo: bool) -> OpenApiRouter {
 }
 
 /// Public keys that verify tokens.
-#[utoipa::path(get, path = "/jwks.json", tag = "process", responses((status = 200, description = "A JWK Set (RFC 7517)", body = Object)))]
+#[utoipa::path(get, path = "/jwks.json", security(()), tag = "process", responses((status = 200, description = "A JWK Set (RFC 7517)", body = Object, content_type = "application/jwk-set+json")))]
 async fn key_set(State(authority): State<Authority>) -> impl IntoResponse {
     let headers = [(header::CONTENT_TYPE, "application/jwk-set+json"), (header::CACHE_CONTROL, "max-age=300")];
     (headers, authority.key_set())
@@ -77,7 +77,7 @@ async fn key_set(State(authority): State<Authority>) -> impl IntoResponse {
 
 /// A token for trying things out. Only there if the operator allows it.
 #[utoipa::path(
-    post, path = "/demo/token", tag = "process", request_body = DemoWish, extensions(("x-keyless" = json!(true))),
+    post, path = "/demo/token", security(()), tag = "process", request_body = DemoWish, extensions(("x-keyless" = json!(true))),
     responses((status = 201, description = "A new token", body = DemoToken), (status = 422, body = Problem, description = "Not valid"))
 )]
 async fn demo_token(

@@ -1,7 +1,7 @@
 //! The carriers over HTTP.
 
 use axum::Json;
-use axum::extract::{Path, Query, State};
+use axum::extract::State;
 use axum::http::StatusCode;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
@@ -9,7 +9,7 @@ use utoipa_axum::routes;
 use super::Carrier;
 use super::model::{Booking, Consignment, Doors, QuoteQuery, Quotes, Round};
 use crate::auth::{Caller, Scope};
-use crate::http::{Command, Nothing};
+use crate::http::{Command, Nothing, Path, Query};
 use crate::problem::Problem;
 
 /// All paths, without the prefix.
@@ -28,10 +28,9 @@ pub(super) fn routes(carrier: Carrier) -> OpenApiRouter {
 async fn quotes(
     State(carrier): State<Carrier>,
     caller: Caller,
-    query: Result<Query<QuoteQuery>, axum::extract::rejection::QueryRejection>,
+    Query(asked): Query<QuoteQuery>,
 ) -> Result<Json<Quotes>, Problem> {
     caller.require(Scope::ParcelWrite)?;
-    let Query(asked) = query.map_err(|error| Problem::malformed(error.body_text()))?;
     Ok(Json(Quotes { quotes: carrier.quotes(&asked) }))
 }
 
@@ -58,7 +57,7 @@ async fn consignment(
 }
 
 /// Stops a parcel that has not moved.
-#[utoipa::path(post, path = "/consignments/{reference}/cancel", tag = "carrier", request_body = Nothing, responses((status = 204)))]
+#[utoipa::path(post, path = "/consignments/{reference}/cancel", tag = "carrier", request_body = Nothing, responses((status = 200, body = Object)))]
 async fn cancel(
     State(carrier): State<Carrier>,
     caller: Caller,

@@ -3,8 +3,7 @@
 
 use axum::Json;
 use axum::body::Bytes;
-use axum::extract::rejection::QueryRejection;
-use axum::extract::{Path, Query, State};
+use axum::extract::State;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use futures_util::Stream;
@@ -24,7 +23,7 @@ use super::number::ParcelNumber;
 use super::planning::Routes;
 use super::request::ParcelRequest;
 use crate::auth::{Caller, MaybeCaller, Scope};
-use crate::http::{Command, Entry, Live, Nothing, tagged};
+use crate::http::{Command, Entry, Live, Nothing, Path, Query, tagged};
 use crate::problem::Problem;
 
 /// All paths, without the prefix.
@@ -58,6 +57,7 @@ pub(crate) struct PlanRequest {
 #[serde(deny_unknown_fields)]
 struct MapQuery {
     /// `light` or `dark`; an SVG follows the reader's system if absent.
+    #[param(inline)]
     theme: Option<Theme>,
 }
 
@@ -75,7 +75,7 @@ async fn book(
 }
 
 /// Where a parcel is: for everybody who knows its number. Its sender sees the reference and the cost too.
-#[utoipa::path(get, path = "/parcels/{number}", tag = "courier", responses((status = 200, body = Tracking)))]
+#[utoipa::path(get, path = "/parcels/{number}", security(()), tag = "courier", responses((status = 200, body = Tracking)))]
 async fn track(
     State(courier): State<Courier>,
     caller: MaybeCaller,
@@ -93,7 +93,7 @@ async fn track(
 }
 
 /// A parcel's changes as they happen (server-sent events), for everybody who knows its number.
-#[utoipa::path(get, path = "/parcels/{number}/events", tag = "courier",
+#[utoipa::path(get, path = "/parcels/{number}/events", security(()), tag = "courier",
     responses((status = 200, description = "events `parcel`, data: Tracking", content_type = "text/event-stream")))]
 async fn follow(State(courier): State<Courier>, Path(number): Path<String>, live: Live) -> Result<Response, Problem> {
     let number = parse(&number)?;
@@ -116,7 +116,7 @@ async fn cancel(
 }
 
 /// Takes a carrier's report, signed as standardwebhooks.com says.
-#[utoipa::path(post, path = "/webhooks/{carrier}", tag = "courier", request_body = crate::carrier::Report, responses((status = 204)),
+#[utoipa::path(post, path = "/webhooks/{carrier}", security(()), tag = "courier", request_body = crate::carrier::Report, responses((status = 204)),
     extensions(("x-keyless" = json!(true))))]
 async fn hear(
     State(courier): State<Courier>,
@@ -173,29 +173,27 @@ async fn van_down(
 }
 
 /// A picture of a day's routes, for staff; for everybody in a demonstration.
-#[utoipa::path(get, path = "/routes/{date}/map.svg", tag = "courier", params(MapQuery),
+#[utoipa::path(get, path = "/routes/{date}/map.svg", security(()), tag = "courier", params(MapQuery),
     responses((status = 200, description = "a map", content_type = "image/svg+xml")))]
 async fn map_svg(
     State(courier): State<Courier>,
     caller: MaybeCaller,
     Path(date): Path<String>,
-    query: Result<Query<MapQuery>, QueryRejection>,
+    Query(asked): Query<MapQuery>,
 ) -> Result<Response, Problem> {
-    let Query(asked) = query.map_err(|error| Problem::malformed(error.body_text()))?;
     let picture = map::draw(&may_see(&courier, caller, &date).await?);
     Ok(image("image/svg+xml", picture.svg(asked.theme).into_bytes()))
 }
 
 /// The same picture as PNG.
-#[utoipa::path(get, path = "/routes/{date}/map.png", tag = "courier", params(MapQuery),
+#[utoipa::path(get, path = "/routes/{date}/map.png", security(()), tag = "courier", params(MapQuery),
     responses((status = 200, description = "a map", content_type = "image/png")))]
 async fn map_png(
     State(courier): State<Courier>,
     caller: MaybeCaller,
     Path(date): Path<String>,
-    query: Result<Query<MapQuery>, QueryRejection>,
+    Query(asked): Query<MapQuery>,
 ) -> Result<Response, Problem> {
-    let Query(asked) = query.map_err(|error| Problem::malformed(error.body_text()))?;
     let picture = map::draw(&may_see(&courier, caller, &date).await?);
     let drawn = tokio::task::spawn_blocking(move || picture.png(asked.theme.unwrap_or_default())).await;
     let png = drawn.ok().flatten().ok_or_else(|| Problem::internal("the picture cannot be drawn"))?;

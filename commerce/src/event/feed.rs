@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Json;
-use axum::extract::{Query, State};
+use axum::extract::State;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 use tokio::time::{Instant, timeout_at};
@@ -16,6 +16,7 @@ use utoipa_axum::routes;
 
 use super::{Event, EventPage};
 use crate::auth::{Caller, Scope};
+use crate::http::Query;
 use crate::limit::{EVENTS_PER_PAGE, EVENTS_POLL, EVENTS_WAIT};
 use crate::problem::Problem;
 use crate::store::{Database, Row, StoreError, args};
@@ -54,8 +55,12 @@ async fn feed(
     Query(query): Query<FeedQuery>,
 ) -> Result<Json<EventPage>, Problem> {
     caller.require(Scope::EventsRead)?;
-    let limit = query.limit.clamp(1, EVENTS_PER_PAGE);
-    let until = Instant::now() + Duration::from_millis(query.wait_ms).min(EVENTS_WAIT);
+    let (limit, wait) = (query.limit, Duration::from_millis(query.wait_ms));
+    if !(1..=EVENTS_PER_PAGE).contains(&limit) || wait > EVENTS_WAIT {
+        let most = EVENTS_WAIT.as_millis();
+        return Err(Problem::malformed(format!("limit: from 1 to {EVENTS_PER_PAGE}; wait_ms: up to {most}")));
+    }
+    let until = Instant::now() + wait;
     let mut committed = database.committed();
     loop {
         committed.mark_unchanged();

@@ -1,7 +1,7 @@
 //! Promotions over HTTP; everything else is the order book's.
 #![expect(unused_qualifications, reason = "the macro that describes parameters writes their types with paths")]
 
-use axum::extract::{Path, Query, State};
+use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use garde::Validate;
@@ -12,7 +12,7 @@ use utoipa_axum::routes;
 
 use crate::auth::{Caller, MaybeCaller, Scope};
 use crate::clock::Timestamp;
-use crate::http::{Command, IfMatch, Json, Listed, Page, tagged};
+use crate::http::{Command, IfMatch, Json, Listed, Page, Path, Query, tagged};
 use crate::id::{PromotionId, Sku};
 use crate::language::Localized;
 use crate::problem::Problem;
@@ -100,7 +100,7 @@ fn missing() -> Problem {
 }
 
 /// Promotions that hold now, by id.
-#[utoipa::path(get, path = "/promotions", params(Page, PromotionQuery), responses(
+#[utoipa::path(get, path = "/promotions", security(()), params(Page, PromotionQuery), responses(
     (status = 200, description = "A page of promotions; empty where the caller may see none", body = Listed<Promotion>),
     (status = "4XX", description = "Refused", body = Problem, content_type = "application/problem+json")))]
 async fn list_promotions(
@@ -131,7 +131,7 @@ async fn list_promotions(
 }
 
 /// One promotion.
-#[utoipa::path(get, path = "/promotions/{id}", params(("id" = PromotionId, Path, description = "The promotion")),
+#[utoipa::path(get, path = "/promotions/{id}", security(()), params(("id" = PromotionId, Path, description = "The promotion")),
     responses(
         (status = 200, description = "The promotion", body = Promotion),
         (status = 304, description = "As the caller has it"),

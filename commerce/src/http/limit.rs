@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 /// Bytes of an `Idempotency-Key`: a UUID three times over.
-pub(super) const KEY_BYTES: usize = 128;
+pub(crate) const KEY_BYTES: usize = 128;
 
 /// Items on a page unless the caller says how many.
 pub(super) const PAGE: u32 = 50;

@@ -1,7 +1,7 @@
 //! Long lists in pages: an opaque cursor says where the next one begins, so that nothing is skipped or repeated while the list
 //! changes.
 
-use axum::extract::{FromRequestParts, Query};
+use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
 use axum::http::{HeaderValue, header};
 use axum::response::{IntoResponse, Response};
@@ -11,6 +11,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
+use super::address::Query;
 use super::limit::{CURSOR_BYTES, LONGEST_PAGE, PAGE};
 use crate::problem::Problem;
 
@@ -48,8 +49,7 @@ impl<S: Send + Sync> FromRequestParts<S> for Page {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
-        let asked = Query::<Asked>::from_request_parts(parts, state).await;
-        let Query(Asked { cursor, limit }) = asked.map_err(|error| Problem::malformed(error.body_text()))?;
+        let Query(Asked { cursor, limit }) = Query::from_request_parts(parts, state).await?;
         let limit = limit.unwrap_or(PAGE);
         if !(1..=LONGEST_PAGE).contains(&limit) {
             return Err(Problem::malformed(format!("limit: from 1 to {LONGEST_PAGE}")));

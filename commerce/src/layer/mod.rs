@@ -28,7 +28,7 @@ pub(crate) use idempotency::{IdempotencyGate, KeysInFlight};
 pub(crate) use load_shed::{Inside, LoadShedGate};
 pub(crate) use rate_limit::{RateLimitGate, RateLimits};
 pub(crate) use request_id::RequestIdGate;
-pub(crate) use route::Routes;
+pub(crate) use route::{Routes, is_keyless};
 pub(crate) use slow::SlowLayer;
 pub(crate) use streams::StreamsGate;
 pub(crate) use timeout::TimeoutLayer;

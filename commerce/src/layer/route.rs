@@ -52,7 +52,8 @@ impl Routes {
             (path.clone(), routes)
         });
         let by_template = by_template.collect();
-        Self { actor, by_template, other: Arc::new(Route::new(actor, "other", "other", false)) }
+        // What is no route is refused as such, and not for want of a key.
+        Self { actor, by_template, other: Arc::new(Route::new(actor, "other", "other", true)) }
     }
 
     /// The actor's name.
@@ -91,7 +92,8 @@ fn operations(item: &PathItem) -> [(&'static str, Option<&Operation>); 5] {
     ]
 }
 
-fn is_keyless(operation: &Operation) -> bool {
+/// Whether a POST does without a key.
+pub(crate) fn is_keyless(operation: &Operation) -> bool {
     operation.extensions.as_ref().is_some_and(|extensions| extensions.get(KEYLESS).is_some_and(|mark| mark == true))
 }
 

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use axum::extract::{Path, Query, State};
+use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Response;
 use garde::Validate;
@@ -20,7 +20,7 @@ use super::limit::{MAX_AVAILABILITY, MAX_QUERY_CHARS, MAX_TEXT};
 use super::medicine::{Atc, Control, Medicine, Status, Vnr};
 use super::seed::{DemoPharmacy, PHARMACIES};
 use crate::auth::{Caller, Scope};
-use crate::http::{Command, Listed, Nothing, Page};
+use crate::http::{Command, Listed, Nothing, Page, Path, Query};
 use crate::id::{Gtin, OrderId, Sku};
 use crate::language::{Language, Localized};
 use crate::money::Money;
@@ -152,7 +152,7 @@ struct Search {
 }
 
 /// Medicines that a search means, the closest first.
-#[utoipa::path(get, path = "/medicines", params(Page, Search), responses(
+#[utoipa::path(get, path = "/medicines", security(()), params(Page, Search), responses(
     (status = 200, description = "A page of packages", body = Listed<MedicineView>),
     (status = "4XX", description = "Refused", body = Problem, content_type = "application/problem+json")))]
 async fn medicines(
@@ -186,7 +186,7 @@ async fn medicines(
 }
 
 /// One package: price, where it is, and what may replace it.
-#[utoipa::path(get, path = "/medicines/{vnr}", params(("vnr" = String, Path, description = "Six digits")), responses(
+#[utoipa::path(get, path = "/medicines/{vnr}", security(()), params(("vnr" = String, Path, description = "Six digits")), responses(
     (status = 200, description = "The package", body = MedicineDetail),
     (status = "4XX", description = "No such package", body = Problem, content_type = "application/problem+json")))]
 async fn medicine(
@@ -228,7 +228,7 @@ pub(crate) struct PharmacyView {
 }
 
 /// The pharmacies that orders are filled at.
-#[utoipa::path(get, path = "/pharmacies", responses((status = 200, description = "All of them", body = [PharmacyView])))]
+#[utoipa::path(get, path = "/pharmacies", security(()), responses((status = 200, description = "All of them", body = [PharmacyView])))]
 async fn pharmacies() -> axum::Json<Vec<PharmacyView>> {
     let view = |pharmacy: &DemoPharmacy| PharmacyView {
         location: pharmacy.location.to_owned(),
@@ -265,7 +265,7 @@ struct AvailabilityQuery {
 }
 
 /// Which pharmacies have these packages.
-#[utoipa::path(get, path = "/availability", params(AvailabilityQuery), responses(
+#[utoipa::path(get, path = "/availability", security(()), params(AvailabilityQuery), responses(
     (status = 200, description = "In the order of the question", body = [AvailabilityView]),
     (status = "4XX", description = "Refused", body = Problem, content_type = "application/problem+json")))]
 async fn availability(

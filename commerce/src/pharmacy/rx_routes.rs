@@ -1,6 +1,6 @@
 //! Prescriptions over HTTP.
 
-use axum::extract::{Path, Query, State};
+use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
 use garde::Validate;
@@ -17,7 +17,7 @@ use super::rx::{PrescriptionView, Reader, RxError};
 use super::store::{self, AccessEntry};
 use crate::auth::{Caller, Scope};
 use crate::clock::Timestamp;
-use crate::http::{Command, Listed, Page, tagged};
+use crate::http::{Command, Listed, Page, Path, Query, tagged};
 use crate::id::PrescriptionId;
 use crate::problem::Problem;
 

@@ -4,7 +4,7 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use axum::extract::{Path, Query, State};
+use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use futures_util::{Stream, StreamExt, stream};
@@ -20,7 +20,7 @@ use super::order::{CancelOrder, NewOrder, OrderSummary, OrderView};
 use super::quote::{NewQuote, QuoteView, Shopper};
 use super::saga::Shop;
 use crate::auth::{Caller, MaybeCaller, Scope};
-use crate::http::{Command, Entry, Listed, Live, Page, tagged};
+use crate::http::{Command, Entry, Listed, Live, Page, Path, Query, tagged};
 use crate::id::OrderId;
 use crate::language::Language;
 use crate::problem::Problem;
@@ -59,7 +59,7 @@ struct OfferQuery {
 }
 
 /// What the shops offer, at the customer's price. Restricted goods need the scope `catalog:restricted`.
-#[utoipa::path(get, path = "/offers", tag = "reseller", params(OfferQuery, Page),
+#[utoipa::path(get, path = "/offers", security(()), tag = "reseller", params(OfferQuery, Page),
     responses((status = 200, description = "Offers", body = Listed<OfferView>)))]
 async fn list_offers(
     State(reseller): State<Reseller>,
@@ -104,7 +104,7 @@ impl Reseller {
 }
 
 /// What a basket costs and where it would come from. Keeps nothing.
-#[utoipa::path(post, path = "/quotes", tag = "reseller", request_body = NewQuote,
+#[utoipa::path(post, path = "/quotes", security(()), tag = "reseller", request_body = NewQuote,
     responses((status = 200, description = "Prices", body = QuoteView)))]
 async fn quote(
     State(reseller): State<Reseller>,

@@ -1,7 +1,7 @@
 //! The HTTP face that all shops share. Generic over the shop's rules; each shop nests it under its own path.
 #![expect(unused_qualifications, reason = "the macro that describes parameters writes their types with paths")]
 
-use axum::extract::{Path, Query, State};
+use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
 use axum::routing::MethodRouter;
@@ -13,7 +13,7 @@ use utoipa_axum::router::OpenApiRouter;
 
 use crate::address::Address;
 use crate::auth::{Caller, MaybeCaller, Scope};
-use crate::http::{Command, IfMatch, Json, Listed, Nothing, Page, tagged, tagged_json};
+use crate::http::{Command, IfMatch, Json, Listed, Nothing, Page, Path, Query, tagged, tagged_json};
 use crate::id::{OrderId, Sku};
 use crate::language::Language;
 use crate::money::Money;
@@ -242,7 +242,7 @@ pub(crate) fn order_answer(status: StatusCode, order: &Order) -> Response {
 }
 
 /// Products, by code.
-#[utoipa::path(get, path = "/products", params(Page, ProductQuery), responses(
+#[utoipa::path(get, path = "/products", security(()), params(Page, ProductQuery), responses(
     (status = 200, description = "A page of products; empty where the caller may see none", body = Listed<ProductView>),
     (status = "4XX", description = "Refused", body = Problem, content_type = "application/problem+json")))]
 async fn list_products<R: Rules>(
@@ -268,7 +268,7 @@ async fn list_products<R: Rules>(
 }
 
 /// One product; `available` and the promotion may be two seconds old. `If-Match` of a change takes the ETag or `version`.
-#[utoipa::path(get, path = "/products/{sku}", params(("sku" = Sku, Path, description = "The shop's own code")), responses(
+#[utoipa::path(get, path = "/products/{sku}", security(()), params(("sku" = Sku, Path, description = "The shop's own code")), responses(
     (status = 200, description = "The product", body = ProductView),
     (status = 304, description = "As the caller has it"),
     (status = "4XX", description = "No such product", body = Problem, content_type = "application/problem+json")))]
@@ -341,12 +341,15 @@ async fn offers<R: Rules>(
     Query(query): Query<OfferQuery>,
 ) -> Result<axum::Json<Offers>, Problem> {
     caller.require(Scope::OffersRead)?;
-    let limit = query.limit.unwrap_or(OFFERS_PER_PAGE).clamp(1, OFFERS_PER_PAGE);
+    let limit = query.limit.unwrap_or(OFFERS_PER_PAGE);
+    if !(1..=OFFERS_PER_PAGE).contains(&limit) {
+        return Err(Problem::malformed(format!("limit: from 1 to {OFFERS_PER_PAGE}")));
+    }
     Ok(axum::Json(shop.offers(query.after.max(0), limit).await?))
 }
 
 /// What a partner has to know before ordering.
-#[utoipa::path(get, path = "/terms", responses((status = 200, description = "The shop's terms", body = Terms)))]
+#[utoipa::path(get, path = "/terms", security(()), responses((status = 200, description = "The shop's terms", body = Terms)))]
 async fn terms<R: Rules>(State(shop): State<Shop<R>>) -> axum::Json<Terms> {
     axum::Json(shop.terms())
 }

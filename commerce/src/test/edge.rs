@@ -303,7 +303,7 @@ async fn faults_are_set_by_who_may() {
 async fn the_description_names_every_route() {
     let process = process(LimitSettings::default()).await;
     let (router, api) = process.assembly.parts();
-    let api = crate::routes::describe(api);
+    let api = crate::describe::describe(api);
     let reading = crate::routes::reading_routes(&api).unwrap();
     let router = router.merge(reading);
     let ask = async |path: &str| {

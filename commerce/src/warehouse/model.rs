@@ -44,10 +44,12 @@ impl<'de> Deserialize<'de> for Item {
 /// An enum whose variants have words, in JSON, in the database and in metrics alike.
 macro_rules! words {
     ($(#[$doc:meta])* $name:ident { $($(#[$variant_doc:meta])* $variant:ident = $word:literal,)* }) => {
-        $(#[$doc])*
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
+        $(#[$doc])*
+        // Not a rename each, which the description would not follow.
+        #[serde(rename_all = "snake_case")]
         pub(crate) enum $name {
-            $($(#[$variant_doc])* #[serde(rename = $word)] $variant,)*
+            $($(#[$variant_doc])* $variant,)*
         }
 
         impl $name {
@@ -72,6 +74,7 @@ macro_rules! words {
 
 words! {
     /// Where a shipment is.
+    #[schema(as = ShipmentState)]
     State {
         /// Not all of its goods are here.
         Waiting = "waiting",
@@ -427,7 +430,7 @@ pub(crate) struct Count {
 
 #[cfg(test)]
 mod tests {
-    use super::{Item, State, Step};
+    use super::{CountState, Item, Movement, State, Step};
 
     #[test]
     fn items_name_a_shop_and_a_code() {
@@ -435,6 +438,13 @@ mod tests {
         for bad in ["grocery.", "grocery", "bakery.BUN", ".X", "grocery.a b"] {
             assert!(Item::parse(bad).is_err(), "{bad}");
         }
+    }
+
+    #[test]
+    fn words_are_the_same_everywhere() {
+        assert!(State::ALL.iter().all(|word| serde_json::to_value(word).unwrap() == word.as_str()));
+        assert!(Movement::ALL.iter().all(|word| serde_json::to_value(word).unwrap() == word.as_str()));
+        assert!(CountState::ALL.iter().all(|word| serde_json::to_value(word).unwrap() == word.as_str()));
     }
 
     #[test]

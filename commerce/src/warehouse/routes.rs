@@ -1,7 +1,7 @@
 //! The warehouse over HTTP.
 #![expect(unused_qualifications, reason = "the macro that describes parameters writes their types with paths")]
 
-use axum::extract::{Path, Query, State};
+use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
@@ -17,7 +17,7 @@ use super::model::{self, Cancel, Count, Inspection, NewCount, NewReceipt, NewShi
 use super::service::LabelFile;
 use crate::auth::{Caller, Scope};
 use crate::event;
-use crate::http::{Command, Listed, Nothing, Page, tagged};
+use crate::http::{Command, Listed, Nothing, Page, Path, Query, tagged};
 use crate::problem::Problem;
 
 impl Warehouse {
@@ -210,6 +210,7 @@ async fn inspect(
 struct LabelQuery {
     /// For a label printer (`zpl`) or any other (`pdf`).
     #[serde(default)]
+    #[param(inline, required = false)]
     format: LabelFormat,
 }
 
@@ -223,7 +224,7 @@ enum LabelFormat {
 
 /// The label of a packed shipment, with name and address.
 #[utoipa::path(get, path = "/shipments/{id}/label", tag = "warehouse", params(("id" = String, Path), LabelQuery),
-    responses((status = 200, description = "The label", content_type = "application/pdf"), (status = 409, body = Problem)))]
+    responses((status = 200, description = "The label", content((String = "application/pdf"), (String = "text/plain"))), (status = 409, body = Problem)))]
 async fn label(
     State(warehouse): State<Warehouse>,
     caller: Caller,
@@ -300,7 +301,7 @@ struct AuditQuery {
 }
 
 /// Compares the ledger with the balances and with what shipments have.
-#[utoipa::path(get, path = "/audit", tag = "warehouse", params(AuditQuery), responses((status = 200, body = Audit)))]
+#[utoipa::path(get, path = "/audit", tag = "warehouse", params(AuditQuery), responses((status = 200, body = Audit), (status = 404, body = Problem)))]
 async fn audit(
     State(warehouse): State<Warehouse>,
     caller: Caller,

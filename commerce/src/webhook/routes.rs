@@ -1,6 +1,6 @@
 //! Subscriptions over HTTP: merged into the routes of every actor that has webhooks.
 
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use garde::Validate;
@@ -13,7 +13,7 @@ use super::limit;
 use super::model::{DeliveryView, Subscribed, Subscription};
 use super::service::{WebhookError, Webhooks};
 use crate::auth::{Caller, Scope};
-use crate::http::{Command, Items, Nothing};
+use crate::http::{Command, Items, Nothing, Path};
 use crate::id::SubscriptionId;
 use crate::problem::Problem;
 

@@ -11,6 +11,7 @@ use crate::store::{Row, StoreError};
 /// Where an export stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
+#[schema(as = ExportState)]
 pub(in crate::furniture) enum State {
     /// Waits for its turn.
     Queued,
