@@ -14,8 +14,8 @@ use crate::auth::Authority;
 use crate::fault::Faults;
 use crate::http::Streams;
 use crate::layer::{
-    AuthGate, BodyLimitGate, CompressionLayer, Gated, IdempotencyGate, KeysInFlight, LoadShedGate, MetricsGate,
-    RateLimitGate, RateLimits, RequestIdGate, Routes, SlowLayer, StreamsGate, TimeoutLayer, TraceLayer,
+    AuthGate, BodyLimitGate, CompressionLayer, Gated, HangUpGate, IdempotencyGate, KeysInFlight, LoadShedGate,
+    MetricsGate, RateLimitGate, RateLimits, RequestIdGate, Routes, SlowLayer, StreamsGate, TimeoutLayer, TraceLayer,
 };
 use crate::problem::Problem;
 use crate::settings::LimitSettings;
@@ -66,6 +66,7 @@ impl Edge {
             // Whoever is turned away costs as little as can be.
             Gated::by(self.load.clone()),
             TimeoutLayer::new(self.limit.timeout()),
+            Gated::by(HangUpGate),
             Gated::by(BodyLimitGate::new(self.limit.body_bytes)),
             CompressionLayer,
             // A fault of the shops, inside of the time limit as a slow shop would be.

@@ -203,6 +203,7 @@ async fn bodies_have_a_length() {
     let untold = process.post(&path, Some("k"), &big, Some(&token)).await;
     for answer in [told, untold] {
         assert_eq!((answer.status, answer.problem().as_str()), (StatusCode::PAYLOAD_TOO_LARGE, "body-too-large"));
+        assert_eq!(answer.headers[header::CONNECTION], "close");
     }
 }
 
