@@ -9,29 +9,34 @@ use utoipa::ToSchema;
 #[serde(deny_unknown_fields)]
 pub struct Address {
     /// Who takes it in.
-    #[garde(length(min = 1, max = 100))]
+    #[garde(length(chars, min = 1, max = 100))]
+    #[schema(min_length = 1, max_length = 100)]
     pub name: String,
     /// Street, house, door.
-    #[garde(length(min = 1, max = 200))]
+    #[garde(length(chars, min = 1, max = 200))]
+    #[schema(min_length = 1, max_length = 200)]
     pub street: String,
     /// Postcode: five digits in Finland.
-    #[garde(length(min = 2, max = 12))]
-    #[schema(example = "00100")]
+    #[garde(length(chars, min = 2, max = 12))]
+    #[schema(min_length = 2, max_length = 12, example = "00100")]
     pub postcode: String,
     /// Town.
-    #[garde(length(min = 1, max = 100))]
+    #[garde(length(chars, min = 1, max = 100))]
+    #[schema(min_length = 1, max_length = 100)]
     pub city: String,
     /// ISO 3166-1 alpha-2 country.
-    #[garde(length(min = 2, max = 2))]
+    #[garde(length(chars, min = 2, max = 2))]
     #[serde(default = "finland")]
-    #[schema(example = "FI")]
+    #[schema(min_length = 2, max_length = 2, example = "FI")]
     pub country: String,
     /// Degrees north, if known; otherwise the postcode tells.
     #[garde(inner(range(min = -90.0, max = 90.0)))]
+    #[schema(minimum = -90.0, maximum = 90.0)]
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub lat: Option<f64>,
     /// Degrees east, if known.
     #[garde(inner(range(min = -180.0, max = 180.0)))]
+    #[schema(minimum = -180.0, maximum = 180.0)]
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub lon: Option<f64>,
 }

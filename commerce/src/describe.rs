@@ -9,6 +9,7 @@ use utoipa::openapi::response::{Response, ResponseBuilder};
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityRequirement, SecurityScheme};
 use utoipa::openapi::{Content, InfoBuilder, ObjectBuilder, OpenApi, PathItem, Ref, RefOr, Required, Schema, Type};
 
+use crate::actor::Actor;
 use crate::http::KEY_BYTES;
 use crate::layer::is_keyless;
 
@@ -17,8 +18,6 @@ const TOKEN: &str = "token";
 const JSON: &str = "application/json";
 const PROBLEM_JSON: &str = "application/problem+json";
 const KEY: &str = "Idempotency-Key";
-/// Routes whose description says only that they may refuse.
-const ANY_REFUSAL: &str = "4XX";
 
 /// How every route may refuse: status, meaning.
 const REFUSALS: [(&str, &str); 11] = [
@@ -49,8 +48,22 @@ pub(crate) fn describe(mut api: OpenApi) -> OpenApi {
         components.responses.insert(name(status), refusal(status, meaning).into());
     }
     api.security = Some(vec![SecurityRequirement::new(TOKEN, [""; 0])]);
-    api.paths.paths.values_mut().flat_map(operations).for_each(complete);
+    for (path, item) in &mut api.paths.paths {
+        let group = group(path);
+        for (is_post, operation) in operations(item) {
+            operation.tags = Some(vec![group.to_owned()]);
+            // Shops share handlers; their operations need names of their own.
+            operation.operation_id = operation.operation_id.take().map(|name| format!("{group}_{name}"));
+            complete(is_post, operation);
+        }
+    }
     api
+}
+
+/// The actor whose path it is, or what belongs to none of them.
+fn group(path: &str) -> &'static str {
+    let segment = path.strip_prefix("/api/v1/").and_then(|rest| rest.split('/').next());
+    segment.and_then(Actor::parse).map_or("process", Actor::as_str)
 }
 
 fn operations(item: &mut PathItem) -> impl Iterator<Item = (bool, &mut Operation)> {
@@ -74,7 +87,7 @@ fn refusal(status: &str, meaning: &str) -> Response {
     response
 }
 
-fn complete((is_post, operation): (bool, &mut Operation)) {
+fn complete(is_post: bool, operation: &mut Operation) {
     let is_open =
         operation.security.as_ref().is_some_and(|all| all.iter().any(|one| *one == SecurityRequirement::default()));
     if is_open {
@@ -84,7 +97,6 @@ fn complete((is_post, operation): (bool, &mut Operation)) {
     let keyed = is_post && !is_keyless(operation);
     if keyed {
         let parameters = operation.parameters.get_or_insert_default();
-        parameters.retain(|parameter| !matches!(parameter, RefOr::T(parameter) if parameter.name == KEY));
         parameters.push(key().into());
     }
     let has_body = operation.request_body.is_some();
@@ -107,7 +119,6 @@ fn complete((is_post, operation): (bool, &mut Operation)) {
     let common: Vec<&str> =
         REFUSALS.iter().chain([&BUSY]).map(|(status, _)| *status).filter(|status| fits(status)).collect();
     let responses = &mut operation.responses.responses;
-    responses.remove(ANY_REFUSAL);
     responses.values_mut().for_each(retype);
     for status in common {
         responses.entry(status.to_owned()).or_insert_with(|| Ref::from_response_name(name(status)).into());

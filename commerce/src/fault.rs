@@ -23,6 +23,7 @@ use utoipa::ToSchema;
 pub struct Fault {
     /// Of a hundred occasions, how many it strikes, evenly spread.
     #[garde(range(max = 100))]
+    #[schema(maximum = 100)]
     pub percent: u8,
     /// How often it strikes before it is over; without end if absent.
     #[garde(skip)]
@@ -30,6 +31,7 @@ pub struct Fault {
     pub times: Option<u32>,
     /// Milliseconds by which it delays, for faults that delay.
     #[garde(range(max = 60_000))]
+    #[schema(maximum = 60_000)]
     pub delay_ms: u64,
 }
 

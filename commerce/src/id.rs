@@ -23,7 +23,7 @@ macro_rules! id {
         $(#[$doc])*
         #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, ToSchema)]
         #[serde(transparent)]
-        #[schema(value_type = String)]
+        #[schema(value_type = String, format = "uuid")]
         pub(crate) struct $name(String);
 
         impl $name {
@@ -135,7 +135,7 @@ impl<'de> Deserialize<'de> for Sku {
 /// A Global Trade Item Number of 8, 12, 13 or 14 digits with its check digit (GS1 General Specifications, 7.9).
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, ToSchema)]
 #[serde(transparent)]
-#[schema(value_type = String, example = "06412345678904")]
+#[schema(value_type = String, pattern = "^([0-9]{8}|[0-9]{12,14})$", example = "06412345678904")]
 pub(crate) struct Gtin(String);
 
 impl Gtin {

@@ -5,6 +5,7 @@ use std::fmt;
 use iso_currency::Currency;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use utoipa::ToSchema;
+use utoipa::openapi::{AllOfBuilder, ObjectBuilder, Ref, Schema, Type};
 
 /// Basis points in the whole: a VAT rate of 25.5 % is 2550.
 const WHOLE: i128 = 10_000;
@@ -67,8 +68,20 @@ pub(crate) struct Money {
     /// Minor units: cents for EUR. Negative for refunds and discounts.
     pub minor: i64,
     /// ISO 4217 code.
-    #[schema(value_type = String, example = "EUR")]
+    #[schema(value_type = String, pattern = "^[A-Z]{3}$", example = "EUR")]
     pub currency: CurrencyCode,
+}
+
+/// Refuses less than nothing.
+pub(crate) fn not_negative(amount: &Money, (): &()) -> garde::Result {
+    if amount.minor >= 0 { Ok(()) } else { Err(garde::Error::new("must not be negative")) }
+}
+
+/// How [`Money`] is described that must not be negative.
+pub(crate) fn amount() -> Schema {
+    let minor = ObjectBuilder::new().schema_type(Type::Integer).minimum(Some(0));
+    let bounded = ObjectBuilder::new().property("minor", minor);
+    AllOfBuilder::new().item(Ref::from_schema_name("Money")).item(bounded).build().into()
 }
 
 impl Money {

@@ -56,8 +56,8 @@ pub(crate) fn process_routes(faults: Faults) -> OpenApiRouter {
 }
 
 /// The faults that are set.
-#[utoipa::path(get, path = "/faults", tag = "process", security(("token" = [])), responses(
-    (status = 200, body = FaultTable, description = "Those that are not over"), (status = 403, body = Problem, description = "Needs fault:write")
+#[utoipa::path(get, path = "/faults", responses(
+    (status = 200, body = FaultTable, description = "Those that are not over")
 ))]
 async fn faults_now(State(faults): State<Faults>, caller: Caller) -> Result<impl IntoResponse, Problem> {
     caller.require(Scope::FaultWrite)?;
@@ -65,8 +65,8 @@ async fn faults_now(State(faults): State<Faults>, caller: Caller) -> Result<impl
 }
 
 /// Puts faults in place of all before.
-#[utoipa::path(put, path = "/faults", tag = "process", security(("token" = [])), request_body = FaultTable, responses(
-    (status = 200, body = FaultTable, description = "Those that are set now"), (status = 403, body = Problem, description = "Needs fault:write")
+#[utoipa::path(put, path = "/faults", request_body = FaultTable, responses(
+    (status = 200, body = FaultTable, description = "Those that are set now")
 ))]
 async fn set_faults(
     State(faults): State<Faults>,
@@ -80,7 +80,7 @@ async fn set_faults(
 }
 
 /// The kinds of problems that all actors share.
-#[utoipa::path(get, path = "/problems", security(()), tag = "process", responses((status = 200, body = Vec<ProblemKind>, description = "All of them")))]
+#[utoipa::path(get, path = "/problems", security(()), responses((status = 200, body = Vec<ProblemKind>, description = "All of them")))]
 async fn problem_kinds() -> impl IntoResponse {
     let kind = |&(word, status, title): &(&str, u16, &'static str)| ProblemKind {
         kind: format!("{PREFIX}{word}"),

@@ -35,7 +35,7 @@ struct DemoWish {
     /// For whom; somebody new if absent.
     #[garde(inner(custom(demo_subject)))]
     #[serde(default)]
-    #[schema(example = "demo-1")]
+    #[schema(pattern = "^demo-[a-z0-9-]{1,48}$", example = "demo-1")]
     subject: Option<String>,
 }
 
@@ -69,7 +69,7 @@ pub(crate) fn routes(authority: Authority, demo: bool) -> OpenApiRouter {
 }
 
 /// Public keys that verify tokens.
-#[utoipa::path(get, path = "/jwks.json", security(()), tag = "process", responses((status = 200, description = "A JWK Set (RFC 7517)", body = Object, content_type = "application/jwk-set+json")))]
+#[utoipa::path(get, path = "/jwks.json", security(()), responses((status = 200, description = "A JWK Set (RFC 7517)", body = Object, content_type = "application/jwk-set+json")))]
 async fn key_set(State(authority): State<Authority>) -> impl IntoResponse {
     let headers = [(header::CONTENT_TYPE, "application/jwk-set+json"), (header::CACHE_CONTROL, "max-age=300")];
     (headers, authority.key_set())
@@ -77,8 +77,8 @@ async fn key_set(State(authority): State<Authority>) -> impl IntoResponse {
 
 /// A token for trying things out. Only there if the operator allows it.
 #[utoipa::path(
-    post, path = "/demo/token", security(()), tag = "process", request_body = DemoWish, extensions(("x-keyless" = json!(true))),
-    responses((status = 201, description = "A new token", body = DemoToken), (status = 422, body = Problem, description = "Not valid"))
+    post, path = "/demo/token", security(()), request_body = DemoWish, extensions(("x-keyless" = json!(true))),
+    responses((status = 201, description = "A new token", body = DemoToken))
 )]
 async fn demo_token(
     State(authority): State<Authority>,

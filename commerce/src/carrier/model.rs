@@ -3,8 +3,10 @@
 use garde::Validate;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
+use utoipa::openapi::{ArrayBuilder, ObjectBuilder, Schema, Type};
 use utoipa::{IntoParams, ToSchema};
 
+use super::limit::ROUND;
 use super::settings::CarrierSettings;
 use crate::address::Address;
 use crate::clock::Timestamp;
@@ -86,10 +88,12 @@ pub(crate) struct Quotes {
 #[serde(deny_unknown_fields)]
 pub(crate) struct Booking {
     /// The sender's number of the parcel: the same one is never taken twice.
-    #[garde(length(min = 1, max = 64))]
+    #[garde(length(chars, min = 1, max = 64))]
+    #[schema(min_length = 1, max_length = 64)]
     pub reference: String,
     /// Which of the carriers.
-    #[garde(length(min = 1, max = 64))]
+    #[garde(length(chars, min = 1, max = 64))]
+    #[schema(min_length = 1, max_length = 64)]
     pub carrier: String,
     /// Where it is fetched.
     #[garde(dive)]
@@ -99,15 +103,18 @@ pub(crate) struct Booking {
     pub to: Address,
     /// Grams.
     #[garde(range(min = 1, max = 10_000_000))]
+    #[schema(minimum = 1, maximum = 10_000_000)]
     pub weight_g: i64,
     /// Millilitres.
     #[garde(range(min = 1, max = 100_000_000))]
+    #[schema(minimum = 1, maximum = 100_000_000)]
     pub volume_ml: i64,
     /// Whether it must stay cold.
     #[garde(skip)]
     pub cold_chain: bool,
     /// What reports of it are signed with (Standard Webhooks, `whsec_…`).
-    #[garde(length(min = 24, max = 128))]
+    #[garde(length(chars, min = 24, max = 128))]
+    #[schema(min_length = 24, max_length = 128)]
     pub secret: String,
 }
 
@@ -135,8 +142,15 @@ pub(crate) struct Consignment {
 #[serde(deny_unknown_fields)]
 pub(crate) struct Round {
     /// References of parcels.
-    #[garde(length(min = 1, max = super::limit::ROUND), inner(length(min = 1, max = 64)))]
+    #[garde(length(min = 1, max = ROUND), inner(length(chars, min = 1, max = 64)))]
+    #[schema(schema_with = references)]
     pub references: Vec<String>,
+}
+
+/// How the references of a [`Round`] are described.
+fn references() -> Schema {
+    let reference = ObjectBuilder::new().schema_type(Type::String).min_length(Some(1)).max_length(Some(64));
+    ArrayBuilder::new().items(reference).min_items(Some(1)).max_items(Some(ROUND)).build().into()
 }
 
 /// When a van means to be at which door.

@@ -24,7 +24,7 @@ pub(super) fn routes(carrier: Carrier) -> OpenApiRouter {
 }
 
 /// What it would cost and when it would be there.
-#[utoipa::path(get, path = "/quotes", tag = "carrier", params(QuoteQuery), responses((status = 200, body = Quotes)))]
+#[utoipa::path(get, path = "/quotes", params(QuoteQuery), responses((status = 200, body = Quotes)))]
 async fn quotes(
     State(carrier): State<Carrier>,
     caller: Caller,
@@ -35,7 +35,7 @@ async fn quotes(
 }
 
 /// Takes a parcel. The same reference is never taken twice.
-#[utoipa::path(post, path = "/consignments", tag = "carrier", request_body = Booking, responses((status = 201, body = Consignment)))]
+#[utoipa::path(post, path = "/consignments", request_body = Booking, responses((status = 201, body = Consignment)))]
 async fn take(
     State(carrier): State<Carrier>,
     caller: Caller,
@@ -46,7 +46,7 @@ async fn take(
 }
 
 /// A parcel with all its reports: for those whom a report did not reach.
-#[utoipa::path(get, path = "/consignments/{reference}", tag = "carrier", responses((status = 200, body = Consignment)))]
+#[utoipa::path(get, path = "/consignments/{reference}", responses((status = 200, body = Consignment)))]
 async fn consignment(
     State(carrier): State<Carrier>,
     caller: Caller,
@@ -57,7 +57,7 @@ async fn consignment(
 }
 
 /// Stops a parcel that has not moved.
-#[utoipa::path(post, path = "/consignments/{reference}/cancel", tag = "carrier", request_body = Nothing, responses((status = 200, body = Object)))]
+#[utoipa::path(post, path = "/consignments/{reference}/cancel", request_body = Nothing, responses((status = 200, body = Object)))]
 async fn cancel(
     State(carrier): State<Carrier>,
     caller: Caller,
@@ -70,7 +70,7 @@ async fn cancel(
 }
 
 /// Tells a van in which order to visit its doors.
-#[utoipa::path(post, path = "/rounds", tag = "carrier", request_body = Round, responses((status = 200, body = Doors)))]
+#[utoipa::path(post, path = "/rounds", request_body = Round, responses((status = 200, body = Doors)))]
 async fn drive(
     State(carrier): State<Carrier>,
     caller: Caller,

@@ -13,7 +13,7 @@ const HOUR: i64 = 3_600_000;
 
 /// A day in Helsinki: `2026-11-23`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, ToSchema)]
-#[schema(value_type = String, format = Date, example = "2026-11-23")]
+#[schema(value_type = String, format = Date, pattern = "^[0-9]{4}-[0-9]{2}-[0-9]{2}$", example = "2026-11-23")]
 pub(crate) struct Date(time::Date);
 
 impl Date {

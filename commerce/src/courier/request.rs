@@ -7,17 +7,19 @@ use utoipa::ToSchema;
 use super::adapter::Offer;
 use crate::address::Address;
 use crate::clock::Timestamp;
-use crate::money::Money;
+use crate::money::{self, Money};
 
 /// A parcel to be carried.
 #[derive(Clone, PartialEq, Serialize, Deserialize, Validate, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct ParcelRequest {
     /// The sender's own name for it: asked for twice, it is booked once.
-    #[garde(length(min = 1, max = 128))]
+    #[garde(length(chars, min = 1, max = 128))]
+    #[schema(min_length = 1, max_length = 128)]
     pub reference: String,
     /// The number on its label (GS1 AI 00), if it has one.
-    #[garde(inner(length(min = 18, max = 18), ascii))]
+    #[garde(inner(length(chars, min = 18, max = 18), ascii))]
+    #[schema(pattern = "^[ -~]{18}$")]
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sscc: Option<String>,
     /// Where it is fetched.
@@ -28,16 +30,19 @@ pub(crate) struct ParcelRequest {
     pub to: Address,
     /// Grams.
     #[garde(range(min = 1, max = 10_000_000))]
+    #[schema(minimum = 1, maximum = 10_000_000)]
     pub weight_g: i64,
     /// Millilitres.
     #[garde(range(min = 1, max = 100_000_000))]
+    #[schema(minimum = 1, maximum = 100_000_000)]
     pub volume_ml: i64,
     /// Whether it must stay cold.
     #[garde(skip)]
     #[serde(default)]
     pub cold_chain: bool,
     /// What it is worth.
-    #[garde(custom(not_negative))]
+    #[garde(custom(money::not_negative))]
+    #[schema(schema_with = money::amount)]
     pub value: Money,
     /// When somebody is at the door.
     #[garde(dive)]
@@ -62,10 +67,6 @@ pub(crate) struct Window {
     /// Not after.
     #[garde(custom(after(&self.from)))]
     pub to: Timestamp,
-}
-
-fn not_negative(value: &Money, _: &()) -> garde::Result {
-    if value.minor >= 0 { Ok(()) } else { Err(garde::Error::new("must not be negative")) }
 }
 
 fn after(from: &Timestamp) -> impl FnOnce(&Timestamp, &()) -> garde::Result + '_ {

@@ -62,7 +62,7 @@ struct MapQuery {
 }
 
 /// Books a parcel: kept at once, brought to the carrier whose offer is best as soon as one answers.
-#[utoipa::path(post, path = "/parcels", tag = "courier", request_body = ParcelRequest, responses((status = 201, body = Parcel)))]
+#[utoipa::path(post, path = "/parcels", request_body = ParcelRequest, responses((status = 201, body = Parcel)))]
 async fn book(
     State(courier): State<Courier>,
     caller: Caller,
@@ -75,7 +75,7 @@ async fn book(
 }
 
 /// Where a parcel is: for everybody who knows its number. Its sender sees the reference and the cost too.
-#[utoipa::path(get, path = "/parcels/{number}", security(()), tag = "courier", responses((status = 200, body = Tracking)))]
+#[utoipa::path(get, path = "/parcels/{number}", security(()), responses((status = 200, body = Tracking)))]
 async fn track(
     State(courier): State<Courier>,
     caller: MaybeCaller,
@@ -93,7 +93,7 @@ async fn track(
 }
 
 /// A parcel's changes as they happen (server-sent events), for everybody who knows its number.
-#[utoipa::path(get, path = "/parcels/{number}/events", security(()), tag = "courier",
+#[utoipa::path(get, path = "/parcels/{number}/events", security(()),
     responses((status = 200, description = "events `parcel`, data: Tracking", content_type = "text/event-stream")))]
 async fn follow(State(courier): State<Courier>, Path(number): Path<String>, live: Live) -> Result<Response, Problem> {
     let number = parse(&number)?;
@@ -103,7 +103,7 @@ async fn follow(State(courier): State<Courier>, Path(number): Path<String>, live
 }
 
 /// Stops a parcel that its carrier has not moved.
-#[utoipa::path(post, path = "/parcels/{number}/cancel", tag = "courier", request_body = Nothing, responses((status = 200, body = Parcel)))]
+#[utoipa::path(post, path = "/parcels/{number}/cancel", request_body = Nothing, responses((status = 200, body = Parcel)))]
 async fn cancel(
     State(courier): State<Courier>,
     caller: Caller,
@@ -116,7 +116,7 @@ async fn cancel(
 }
 
 /// Takes a carrier's report, signed as standardwebhooks.com says.
-#[utoipa::path(post, path = "/webhooks/{carrier}", security(()), tag = "courier", request_body = crate::carrier::Report, responses((status = 204)),
+#[utoipa::path(post, path = "/webhooks/{carrier}", security(()), request_body = crate::carrier::Report, responses((status = 204)),
     extensions(("x-keyless" = json!(true))))]
 async fn hear(
     State(courier): State<Courier>,
@@ -135,7 +135,7 @@ async fn hear(
 }
 
 /// Plans a day's routes now.
-#[utoipa::path(post, path = "/routes", tag = "courier", request_body = PlanRequest, responses((status = 200, body = Routes)))]
+#[utoipa::path(post, path = "/routes", request_body = PlanRequest, responses((status = 200, body = Routes)))]
 async fn plan(
     State(courier): State<Courier>,
     caller: Caller,
@@ -146,68 +146,68 @@ async fn plan(
 }
 
 /// A day's routes.
-#[utoipa::path(get, path = "/routes/{date}", tag = "courier", responses((status = 200, body = Routes)))]
+#[utoipa::path(get, path = "/routes/{date}", params(("date" = Date, Path, description = "The day")), responses((status = 200, body = Routes)))]
 async fn routes_of_day(
     State(courier): State<Courier>,
     caller: Caller,
-    Path(date): Path<String>,
+    Path(date): Path<Date>,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
     caller.require(Scope::RoutePlan)?;
-    let routes = courier.routes_of(day(&date)?).await?.ok_or_else(no_routes)?;
+    let routes = courier.routes_of(date).await?.ok_or_else(no_routes)?;
     // What is delivered meanwhile shows without a new plan.
     let version = routes.version.saturating_mul(1_000_000).saturating_add_unsigned(routes.day.visited.len() as u64);
     Ok(tagged(version, &headers, &routes))
 }
 
 /// A van broke down: its doors go to the others.
-#[utoipa::path(post, path = "/routes/{date}/vans/{van}/down", tag = "courier", request_body = Nothing, responses((status = 200, body = Routes)))]
+#[utoipa::path(post, path = "/routes/{date}/vans/{van}/down", request_body = Nothing, responses((status = 200, body = Routes)))]
 async fn van_down(
     State(courier): State<Courier>,
     caller: Caller,
-    Path((date, van)): Path<(String, String)>,
+    Path((date, van)): Path<(Date, String)>,
     _: Command<Nothing>,
 ) -> Result<Json<Routes>, Problem> {
     caller.require(Scope::RoutePlan)?;
-    courier.van_down(day(&date)?, van).await?.map(Json).ok_or_else(no_routes)
+    courier.van_down(date, van).await?.map(Json).ok_or_else(no_routes)
 }
 
 /// A picture of a day's routes, for staff; for everybody in a demonstration.
-#[utoipa::path(get, path = "/routes/{date}/map.svg", security(()), tag = "courier", params(MapQuery),
+#[utoipa::path(get, path = "/routes/{date}/map.svg", security(()), params(("date" = Date, Path, description = "The day"), MapQuery),
     responses((status = 200, description = "a map", content_type = "image/svg+xml")))]
 async fn map_svg(
     State(courier): State<Courier>,
     caller: MaybeCaller,
-    Path(date): Path<String>,
+    Path(date): Path<Date>,
     Query(asked): Query<MapQuery>,
 ) -> Result<Response, Problem> {
-    let picture = map::draw(&may_see(&courier, caller, &date).await?);
+    let picture = map::draw(&may_see(&courier, caller, date).await?);
     Ok(image("image/svg+xml", picture.svg(asked.theme).into_bytes()))
 }
 
 /// The same picture as PNG.
-#[utoipa::path(get, path = "/routes/{date}/map.png", security(()), tag = "courier", params(MapQuery),
+#[utoipa::path(get, path = "/routes/{date}/map.png", security(()), params(("date" = Date, Path, description = "The day"), MapQuery),
     responses((status = 200, description = "a map", content_type = "image/png")))]
 async fn map_png(
     State(courier): State<Courier>,
     caller: MaybeCaller,
-    Path(date): Path<String>,
+    Path(date): Path<Date>,
     Query(asked): Query<MapQuery>,
 ) -> Result<Response, Problem> {
-    let picture = map::draw(&may_see(&courier, caller, &date).await?);
+    let picture = map::draw(&may_see(&courier, caller, date).await?);
     let drawn = tokio::task::spawn_blocking(move || picture.png(asked.theme.unwrap_or_default())).await;
     let png = drawn.ok().flatten().ok_or_else(|| Problem::internal("the picture cannot be drawn"))?;
     Ok(image("image/png", png))
 }
 
-async fn may_see(courier: &Courier, caller: MaybeCaller, date: &str) -> Result<Routes, Problem> {
+async fn may_see(courier: &Courier, caller: MaybeCaller, date: Date) -> Result<Routes, Problem> {
     if !courier.context.demo && !caller.may(Scope::RoutePlan) {
         return Err(match caller.0 {
             Some(_) => Problem::forbidden("the scope route:plan is needed"),
             None => Problem::unauthenticated("send a token in the header Authorization: Bearer"),
         });
     }
-    courier.routes_of(day(date)?).await?.ok_or_else(no_routes)
+    courier.routes_of(date).await?.ok_or_else(no_routes)
 }
 
 fn image(kind: &'static str, bytes: Vec<u8>) -> Response {
@@ -218,10 +218,6 @@ fn image(kind: &'static str, bytes: Vec<u8>) -> Response {
 fn parse(number: &str) -> Result<ParcelNumber, Problem> {
     // A number that cannot be one is answered like one that is not: nobody learns what numbers look like.
     ParcelNumber::parse(number).map_err(|_| Problem::not_found("there is no such parcel"))
-}
-
-fn day(text: &str) -> Result<Date, Problem> {
-    Date::parse(text).map_err(|error| Problem::malformed(error.to_string()))
 }
 
 fn no_routes() -> Problem {

@@ -48,7 +48,7 @@ pub(crate) fn routes(database: &Database) -> OpenApiRouter {
 }
 
 /// What happened here, in order. For services; the token needs the scope `events:read`.
-#[utoipa::path(get, path = "/events", tag = "events", params(FeedQuery), responses((status = 200, body = EventPage)))]
+#[utoipa::path(get, path = "/events", params(FeedQuery), responses((status = 200, body = EventPage)))]
 async fn feed(
     State(database): State<Arc<Database>>,
     caller: Caller,

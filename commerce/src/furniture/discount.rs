@@ -11,9 +11,9 @@ use crate::money::{CurrencyCode, Money};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub(super) enum Cut {
-    /// Basis points of the price: 2000 is 20 %.
+    /// Basis points of the price, 1 to 10000: 2000 is 20 %.
     Percent(i64),
-    /// Cents.
+    /// Cents, 1 to 100000000.
     Amount(i64),
 }
 

@@ -39,9 +39,9 @@ pub(super) fn routes(furniture: Furniture) -> OpenApiRouter {
 #[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 struct ExportQuery {
-    /// `ndjson`, `csv` or `arrow`.
-    #[param(example = "ndjson")]
-    format: String,
+    /// How rows are written.
+    #[param(inline, example = "ndjson")]
+    format: Format,
     /// Only what changed after this change, withdrawn products included.
     #[param(minimum = 0)]
     since: Option<i64>,
@@ -56,6 +56,7 @@ struct ExportBody {
     format: Format,
     /// Only what changed after this change, withdrawn products included: `snapshot` of the export before.
     #[garde(inner(range(min = 0)))]
+    #[schema(minimum = 0)]
     #[serde(default)]
     since: Option<i64>,
 }
@@ -65,7 +66,8 @@ struct ExportBody {
 #[serde(deny_unknown_fields)]
 struct DiscountBody {
     /// What people read.
-    #[garde(length(min = 1, max = 200))]
+    #[garde(length(chars, min = 1, max = 200))]
+    #[schema(min_length = 1, max_length = 200)]
     title: String,
     /// What is taken off each.
     #[garde(custom(cut_fits))]
@@ -79,6 +81,7 @@ struct DiscountBody {
     ends_at: Timestamp,
     /// Which products.
     #[garde(length(min = 1, max = DISCOUNT_PRODUCTS))]
+    #[schema(min_items = 1, max_items = 100)]
     skus: Vec<Sku>,
 }
 
@@ -110,22 +113,17 @@ fn export_id(text: &str) -> Result<ExportId, Problem> {
 /// change: `since` of the next export. A stream that is cut off ends with an error; long downloads are better made as files.
 #[utoipa::path(get, path = "/export", params(ExportQuery), responses(
     (status = 200, description = "All rows", content(
-        (String = "application/x-ndjson"), (String = "text/csv"), (Vec<u8> = "application/vnd.apache.arrow.stream"))),
-    (status = "4XX", description = "Refused", body = Problem, content_type = "application/problem+json"),
-    (status = 503, description = "Too many at a time", body = Problem, content_type = "application/problem+json")))]
+        (String = "application/x-ndjson"), (String = "text/csv"), (Vec<u8> = "application/vnd.apache.arrow.stream")))))]
 async fn export_now(
     State(furniture): State<Furniture>,
     caller: Caller,
     Query(query): Query<ExportQuery>,
 ) -> Result<Response, Problem> {
     caller.require(Scope::ExportRead)?;
-    let words = || Format::ALL.map(Format::as_str).join(", ");
-    let format =
-        Format::parse(&query.format).ok_or_else(|| Problem::malformed(format!("format: one of {}", words())))?;
     if query.since.is_some_and(|since| since < 0) {
         return Err(Problem::malformed("since: 0 or the snapshot of another export"));
     }
-    let format = format.require_built()?;
+    let format = query.format.require_built()?;
     let place = furniture.place()?;
     let export = export::open(furniture.db(), format, query.since).await?;
     let snapshot = export.snapshot;
@@ -143,10 +141,8 @@ async fn export_now(
 
 /// Has the catalogue, or what changed in it, written into a file (scope `export:read`). Subscribers of `export.ready` hear
 /// when it is there.
-#[utoipa::path(post, path = "/exports", request_body = ExportBody, params(
-    ("Idempotency-Key" = String, Header, description = "New for each request")), responses(
-    (status = 202, description = "Queued; `Location` tells how far it is", body = ExportView),
-    (status = "4XX", description = "Refused", body = Problem, content_type = "application/problem+json")))]
+#[utoipa::path(post, path = "/exports", request_body = ExportBody, responses(
+    (status = 202, description = "Queued; `Location` tells how far it is", body = ExportView)))]
 async fn request_export(
     State(furniture): State<Furniture>,
     caller: Caller,
@@ -162,8 +158,7 @@ async fn request_export(
 
 /// The caller's exports, newest first (scope `export:read`).
 #[utoipa::path(get, path = "/exports", responses(
-    (status = 200, description = "All that are kept", body = Items<ExportView>),
-    (status = "4XX", description = "Refused", body = Problem, content_type = "application/problem+json")))]
+    (status = 200, description = "All that are kept", body = Items<ExportView>)))]
 async fn list_exports(State(furniture): State<Furniture>, caller: Caller) -> Result<Response, Problem> {
     caller.require(Scope::ExportRead)?;
     let items = furniture.exports().list(&caller.subject).await?;
@@ -172,8 +167,7 @@ async fn list_exports(State(furniture): State<Furniture>, caller: Caller) -> Res
 
 /// How far an export is (scope `export:read`).
 #[utoipa::path(get, path = "/exports/{id}", params(("id" = String, Path, description = "The export")), responses(
-    (status = 200, description = "The export", body = ExportView),
-    (status = "4XX", description = "Refused", body = Problem, content_type = "application/problem+json")))]
+    (status = 200, description = "The export", body = ExportView)))]
 async fn get_export(
     State(furniture): State<Furniture>,
     caller: Caller,
@@ -187,8 +181,7 @@ async fn get_export(
 
 /// Removes an export and its file (scope `export:read`).
 #[utoipa::path(delete, path = "/exports/{id}", params(("id" = String, Path, description = "The export")), responses(
-    (status = 204, description = "Gone"),
-    (status = "4XX", description = "Refused", body = Problem, content_type = "application/problem+json")))]
+    (status = 204, description = "Gone")))]
 async fn delete_export(
     State(furniture): State<Furniture>,
     caller: Caller,
@@ -203,8 +196,7 @@ async fn delete_export(
 /// download.
 #[utoipa::path(get, path = "/exports/{id}/file", params(("id" = String, Path, description = "The export")), responses(
     (status = 200, description = "The file"), (status = 206, description = "A range of it"),
-    (status = 304, description = "The caller has it"),
-    (status = "4XX", description = "Refused", body = Problem, content_type = "application/problem+json")))]
+    (status = 304, description = "The caller has it")))]
 async fn export_file(
     State(furniture): State<Furniture>,
     caller: Caller,
@@ -217,10 +209,8 @@ async fn export_file(
 }
 
 /// Makes a discount (scope `catalog:write`). Of several on one product the best counts.
-#[utoipa::path(post, path = "/discounts", request_body = DiscountBody, params(
-    ("Idempotency-Key" = String, Header, description = "New for each request")), responses(
-    (status = 201, description = "Made", body = DiscountView),
-    (status = "4XX", description = "Refused", body = Problem, content_type = "application/problem+json")))]
+#[utoipa::path(post, path = "/discounts", request_body = DiscountBody, responses(
+    (status = 201, description = "Made", body = DiscountView)))]
 async fn make_discount(
     State(furniture): State<Furniture>,
     caller: Caller,
@@ -248,8 +238,7 @@ async fn list_discounts(State(furniture): State<Furniture>) -> Result<Response, 
 
 /// Ends a discount now (scope `catalog:write`).
 #[utoipa::path(delete, path = "/discounts/{id}", params(("id" = String, Path, description = "The discount")), responses(
-    (status = 204, description = "Ended"),
-    (status = "4XX", description = "Refused", body = Problem, content_type = "application/problem+json")))]
+    (status = 204, description = "Ended")))]
 async fn end_discount(
     State(furniture): State<Furniture>,
     caller: Caller,
@@ -262,10 +251,8 @@ async fn end_discount(
 
 /// Takes a product out of the catalogue (scope `catalog:write`). Exports of changes tell of it as deleted; orders stay.
 #[utoipa::path(post, path = "/products/{sku}/withdraw", request_body = Nothing, params(
-    ("sku" = Sku, Path, description = "The shop's own code"),
-    ("Idempotency-Key" = String, Header, description = "New for each request")), responses(
-    (status = 204, description = "Withdrawn"),
-    (status = "4XX", description = "Refused", body = Problem, content_type = "application/problem+json")))]
+    ("sku" = Sku, Path, description = "The shop's own code")), responses(
+    (status = 204, description = "Withdrawn")))]
 async fn withdraw(
     State(furniture): State<Furniture>,
     caller: Caller,

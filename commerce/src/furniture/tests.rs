@@ -377,7 +377,7 @@ async fn odd_requests_are_refused_and_explained() {
     let fixture = fixture(&folder).await;
     for (query, word) in [
         ("", "format"),
-        ("?format=xml", "ndjson, csv, arrow"),
+        ("?format=xml", "`ndjson`, `csv`, `arrow`"),
         ("?format=csv&since=-1", "since"),
         ("?format=csv&since=x", "since"),
         ("?format=csv&since=999999999", "newest change"),

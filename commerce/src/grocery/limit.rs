@@ -17,5 +17,5 @@ pub(super) const TELL_LEASE: Duration = Duration::from_secs(10);
 /// Units of a promotion; sums stay far inside 64 bits.
 pub(super) const UNITS: i64 = 1_000_000_000;
 
-/// Bytes of a promotion's name in one language.
+/// Characters of a promotion's name in one language.
 pub(super) const NAME: usize = 200;

@@ -17,9 +17,9 @@ pub(super) const PRIOR: Duration = Duration::from_secs(30 * 24 * 3600);
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub(crate) enum Reduction {
-    /// One costs this instead of the list price.
+    /// One costs this, not negative, instead of the list price.
     Price(Money),
-    /// So many basis points off the list price.
+    /// So many basis points off the list price, 1 to 10000.
     Off(i64),
 }
 

@@ -6,6 +6,8 @@ use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use garde::Validate;
 use serde::Deserialize;
+use utoipa::openapi::schema::AdditionalProperties;
+use utoipa::openapi::{ObjectBuilder, Schema, Type};
 use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
@@ -14,7 +16,7 @@ use crate::auth::{Caller, MaybeCaller, Scope};
 use crate::clock::Timestamp;
 use crate::http::{Command, IfMatch, Json, Listed, Page, Path, Query, tagged};
 use crate::id::{PromotionId, Sku};
-use crate::language::Localized;
+use crate::language::{Language, Localized};
 use crate::problem::Problem;
 use crate::shop::Rejection;
 
@@ -36,6 +38,7 @@ pub(super) fn routes(grocery: Grocery) -> OpenApiRouter {
 struct PromotionBody {
     /// Its name for people, in one language or several.
     #[garde(custom(named))]
+    #[schema(schema_with = name)]
     name: Localized,
     /// What is cheaper.
     #[garde(skip)]
@@ -66,8 +69,21 @@ struct PromotionBody {
 }
 
 fn named(name: &Localized, _: &()) -> garde::Result {
-    let fits = !name.0.is_empty() && name.0.values().all(|text| (1..=NAME).contains(&text.len()));
-    if fits { Ok(()) } else { Err(garde::Error::new("a name of 1 to 200 bytes in at least one language is needed")) }
+    let fits = !name.0.is_empty() && name.0.values().all(|text| (1..=NAME).contains(&text.chars().count()));
+    if fits {
+        Ok(())
+    } else {
+        Err(garde::Error::new("a name of 1 to 200 characters in at least one language is needed"))
+    }
+}
+
+/// How [`named`] is described.
+fn name() -> Schema {
+    let text = || ObjectBuilder::new().schema_type(Type::String).min_length(Some(1)).max_length(Some(NAME));
+    let object =
+        ObjectBuilder::new().min_properties(Some(1)).additional_properties(Some(AdditionalProperties::FreeForm(false)));
+    let texts = Language::ALL.into_iter().fold(object, |texts, language| texts.property(language.code(), text()));
+    texts.build().into()
 }
 
 fn sensible(reduction: &Reduction, _: &()) -> garde::Result {
@@ -101,8 +117,7 @@ fn missing() -> Problem {
 
 /// Promotions that hold now, by id.
 #[utoipa::path(get, path = "/promotions", security(()), params(Page, PromotionQuery), responses(
-    (status = 200, description = "A page of promotions; empty where the caller may see none", body = Listed<Promotion>),
-    (status = "4XX", description = "Refused", body = Problem, content_type = "application/problem+json")))]
+    (status = 200, description = "A page of promotions; empty where the caller may see none", body = Listed<Promotion>)))]
 async fn list_promotions(
     State(grocery): State<Grocery>,
     caller: MaybeCaller,
@@ -134,8 +149,7 @@ async fn list_promotions(
 #[utoipa::path(get, path = "/promotions/{id}", security(()), params(("id" = PromotionId, Path, description = "The promotion")),
     responses(
         (status = 200, description = "The promotion", body = Promotion),
-        (status = 304, description = "As the caller has it"),
-        (status = "4XX", description = "No such promotion", body = Problem, content_type = "application/problem+json")))]
+        (status = 304, description = "As the caller has it")))]
 async fn get_promotion(
     State(grocery): State<Grocery>,
     caller: MaybeCaller,
@@ -161,10 +175,8 @@ async fn get_promotion(
 }
 
 /// Makes a promotion (scope `catalog:write`).
-#[utoipa::path(post, path = "/promotions", request_body = PromotionBody, params(
-    ("Idempotency-Key" = String, Header, description = "New for each request")), responses(
-    (status = 201, description = "Made", body = Promotion),
-    (status = "4XX", description = "Refused", body = Problem, content_type = "application/problem+json")))]
+#[utoipa::path(post, path = "/promotions", request_body = PromotionBody, responses(
+    (status = 201, description = "Made", body = Promotion)))]
 async fn add_promotion(
     State(grocery): State<Grocery>,
     caller: Caller,
@@ -181,9 +193,8 @@ async fn add_promotion(
 /// Changes a promotion (scope `catalog:write`). Once it has begun, product, reduction and beginning stay.
 #[utoipa::path(put, path = "/promotions/{id}", request_body = PromotionBody, params(
     ("id" = PromotionId, Path, description = "The promotion"),
-    ("If-Match" = String, Header, description = "The promotion's ETag")), responses(
-    (status = 200, description = "Changed", body = Promotion),
-    (status = "4XX", description = "Refused", body = Problem, content_type = "application/problem+json")))]
+    ("If-Match" = inline(IfMatch), Header, description = "The promotion's ETag")), responses(
+    (status = 200, description = "Changed", body = Promotion)))]
 async fn change_promotion(
     State(grocery): State<Grocery>,
     caller: Caller,
@@ -200,9 +211,8 @@ async fn change_promotion(
 /// Ends a promotion (scope `catalog:write`): now if it has begun; otherwise it never will.
 #[utoipa::path(delete, path = "/promotions/{id}", params(
     ("id" = PromotionId, Path, description = "The promotion"),
-    ("If-Match" = String, Header, description = "The promotion's ETag")), responses(
-    (status = 204, description = "Over"),
-    (status = "4XX", description = "Refused", body = Problem, content_type = "application/problem+json")))]
+    ("If-Match" = inline(IfMatch), Header, description = "The promotion's ETag")), responses(
+    (status = 204, description = "Over")))]
 async fn end_promotion(
     State(grocery): State<Grocery>,
     caller: Caller,

@@ -6,11 +6,13 @@ use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use crate::problem::Problem;
 
 /// The version that the caller wants to change, from `If-Match: "<version>"`. Without the header 428.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ToSchema)]
+#[schema(value_type = String, pattern = r#"^"[0-9]{1,18}"$"#, example = "\"3\"")]
 pub(crate) struct IfMatch(pub(crate) i64);
 
 impl<S: Sync> FromRequestParts<S> for IfMatch {

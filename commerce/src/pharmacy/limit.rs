@@ -44,7 +44,7 @@ pub(crate) const PARCEL_RETRY: Duration = Duration::from_millis(500);
 /// Longest wait between two tries to book a parcel.
 pub(crate) const PARCEL_RETRY_MAX: Duration = Duration::from_secs(60);
 
-/// Bytes of an advice, a reason or a dosage: a page of text.
+/// Characters of an advice, a reason or a dosage: a page of text.
 pub(crate) const MAX_TEXT: usize = 4000;
 
 /// Rows of an import that are written in one transaction's statement: about 200 kB of JSON.

@@ -52,7 +52,7 @@ impl<'de> Deserialize<'de> for Vnr {
 /// A code of the Anatomical Therapeutic Chemical classification, or its beginning: `N`, `N02`, `N02B`, `N02BE`, `N02BE01`.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, ToSchema)]
 #[serde(transparent)]
-#[schema(value_type = String, example = "N02BE01")]
+#[schema(value_type = String, pattern = "^[A-Za-z]([0-9]{2}([A-Za-z]([A-Za-z]([0-9]{2})?)?)?)?$", example = "N02BE01")]
 pub(crate) struct Atc(String);
 
 impl Atc {

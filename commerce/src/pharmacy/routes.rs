@@ -153,8 +153,7 @@ struct Search {
 
 /// Medicines that a search means, the closest first.
 #[utoipa::path(get, path = "/medicines", security(()), params(Page, Search), responses(
-    (status = 200, description = "A page of packages", body = Listed<MedicineView>),
-    (status = "4XX", description = "Refused", body = Problem, content_type = "application/problem+json")))]
+    (status = 200, description = "A page of packages", body = Listed<MedicineView>)))]
 async fn medicines(
     State(pharmacy): State<Pharmacy>,
     language: Language,
@@ -187,8 +186,7 @@ async fn medicines(
 
 /// One package: price, where it is, and what may replace it.
 #[utoipa::path(get, path = "/medicines/{vnr}", security(()), params(("vnr" = String, Path, description = "Six digits")), responses(
-    (status = 200, description = "The package", body = MedicineDetail),
-    (status = "4XX", description = "No such package", body = Problem, content_type = "application/problem+json")))]
+    (status = 200, description = "The package", body = MedicineDetail)))]
 async fn medicine(
     State(pharmacy): State<Pharmacy>,
     language: Language,
@@ -266,8 +264,7 @@ struct AvailabilityQuery {
 
 /// Which pharmacies have these packages.
 #[utoipa::path(get, path = "/availability", security(()), params(AvailabilityQuery), responses(
-    (status = 200, description = "In the order of the question", body = [AvailabilityView]),
-    (status = "4XX", description = "Refused", body = Problem, content_type = "application/problem+json")))]
+    (status = 200, description = "In the order of the question", body = [AvailabilityView])))]
 async fn availability(
     State(pharmacy): State<Pharmacy>,
     Query(pairs): Query<Vec<(String, String)>>,
@@ -296,11 +293,8 @@ async fn availability(
 
 /// Reserves medicines (scope `order:write`; lines on prescription need `rx:order` too). An order on prescription begins in the
 /// state `advice`; it can be confirmed when a pharmacist has advised.
-#[utoipa::path(post, path = "/orders", request_body = OrderBody, params(
-    ("Idempotency-Key" = String, Header, description = "New for each order")), responses(
-    (status = 201, description = "Reserved until `expires_at`", body = Order),
-    (status = "4XX", description = "Refused", body = Problem, content_type = "application/problem+json"),
-    (status = 503, description = "Too busy: see Retry-After", body = Problem, content_type = "application/problem+json")))]
+#[utoipa::path(post, path = "/orders", request_body = OrderBody, responses(
+    (status = 201, description = "Reserved until `expires_at`", body = Order)))]
 async fn place_order(
     State(pharmacy): State<Pharmacy>,
     caller: Caller,
@@ -337,8 +331,7 @@ struct OrderQuery {
 
 /// One's own orders, oldest first; staff (scope `order:fulfil`) sees everybody's.
 #[utoipa::path(get, path = "/orders", params(Page, OrderQuery), responses(
-    (status = 200, description = "A page of orders", body = Listed<Order>),
-    (status = "4XX", description = "Refused", body = Problem, content_type = "application/problem+json")))]
+    (status = 200, description = "A page of orders", body = Listed<Order>)))]
 async fn list_orders(
     State(pharmacy): State<Pharmacy>,
     caller: Caller,
@@ -360,12 +353,9 @@ async fn list_orders(
 
 /// Books the parcel, gives out the medicines and sends them (scope `order:fulfil`). What was sent cannot be returned.
 #[utoipa::path(post, path = "/orders/{id}/dispatch", request_body = Nothing, params(
-    ("id" = OrderId, Path, description = "The order"),
-    ("Idempotency-Key" = String, Header, description = "New for each request")), responses(
+    ("id" = OrderId, Path, description = "The order")), responses(
     (status = 200, description = "Dispatched, with the parcel's number", body = Order),
-    (status = "4XX", description = "Refused", body = Problem, content_type = "application/problem+json"),
-    (status = 503, description = "The courier does not answer; it goes out when it does", body = Problem,
-        content_type = "application/problem+json")))]
+    (status = 503, description = "The courier does not answer; it goes out when it does", body = Problem)))]
 async fn dispatch_order(
     State(pharmacy): State<Pharmacy>,
     caller: Caller,
@@ -388,16 +378,15 @@ async fn dispatch_order(
 #[serde(deny_unknown_fields)]
 struct AdviceBody {
     /// What the pharmacist says.
-    #[garde(length(min = 1, max = MAX_TEXT))]
+    #[garde(length(chars, min = 1, max = MAX_TEXT))]
+    #[schema(min_length = 1, max_length = 4000)]
     text: String,
 }
 
 /// Advises on an order (scope `rx:dispense`): it can be confirmed then.
 #[utoipa::path(post, path = "/orders/{id}/advice", request_body = AdviceBody, params(
-    ("id" = OrderId, Path, description = "The order"),
-    ("Idempotency-Key" = String, Header, description = "New for each request")), responses(
-    (status = 200, description = "Advised", body = Order),
-    (status = "4XX", description = "Refused", body = Problem, content_type = "application/problem+json")))]
+    ("id" = OrderId, Path, description = "The order")), responses(
+    (status = 200, description = "Advised", body = Order)))]
 async fn give_advice(
     State(pharmacy): State<Pharmacy>,
     caller: Caller,
@@ -413,9 +402,7 @@ async fn give_advice(
 
 /// The advice on an order: one's own, or anybody's for staff.
 #[utoipa::path(get, path = "/orders/{id}/advice", params(("id" = OrderId, Path, description = "The order")), responses(
-    (status = 200, description = "The advice", body = AdviceView),
-    (status = "4XX", description = "No such order, or no advice yet", body = Problem,
-        content_type = "application/problem+json")))]
+    (status = 200, description = "The advice", body = AdviceView)))]
 async fn read_advice(
     State(pharmacy): State<Pharmacy>,
     caller: Caller,
@@ -428,8 +415,7 @@ async fn read_advice(
 
 /// Orders that wait for advice, the oldest first (scope `rx:dispense`). That their prescriptions were seen is recorded.
 #[utoipa::path(get, path = "/desk", responses(
-    (status = 200, description = "At most 50", body = [Order]),
-    (status = "4XX", description = "Refused", body = Problem, content_type = "application/problem+json")))]
+    (status = 200, description = "At most 50", body = [Order])))]
 async fn desk(State(pharmacy): State<Pharmacy>, caller: Caller) -> Result<axum::Json<Vec<Order>>, Problem> {
     caller.require(Scope::RxDispense)?;
     Ok(axum::Json(pharmacy.waiting(caller.subject).await?))

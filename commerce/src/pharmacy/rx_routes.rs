@@ -35,7 +35,8 @@ pub(super) fn routes(pharmacy: Pharmacy) -> OpenApiRouter {
 #[serde(deny_unknown_fields)]
 struct PrescriptionBody {
     /// Subject of the patient's token.
-    #[garde(length(min = 1, max = 200))]
+    #[garde(length(chars, min = 1, max = 200))]
+    #[schema(min_length = 1, max_length = 200)]
     patient: String,
     /// The package.
     #[garde(skip)]
@@ -55,7 +56,8 @@ struct PrescriptionBody {
     #[schema(minimum = 0, maximum = 365)]
     interval_days: i64,
     /// How to take it.
-    #[garde(length(min = 1, max = MAX_TEXT))]
+    #[garde(length(chars, min = 1, max = MAX_TEXT))]
+    #[schema(min_length = 1, max_length = 4000)]
     dosage: String,
     /// First moment; now if absent.
     #[garde(skip)]
@@ -72,10 +74,8 @@ fn allowed() -> bool {
 }
 
 /// Writes a prescription (scope `rx:write`).
-#[utoipa::path(post, path = "/prescriptions", request_body = PrescriptionBody, params(
-    ("Idempotency-Key" = String, Header, description = "New for each prescription")), responses(
-    (status = 201, description = "Written", body = PrescriptionView),
-    (status = "4XX", description = "Refused", body = Problem, content_type = "application/problem+json")))]
+#[utoipa::path(post, path = "/prescriptions", request_body = PrescriptionBody, responses(
+    (status = 201, description = "Written", body = PrescriptionView)))]
 async fn prescribe(
     State(pharmacy): State<Pharmacy>,
     caller: Caller,
@@ -136,8 +136,7 @@ fn reader(caller: &Caller, reason: &str) -> Result<Reader, Problem> {
 
 /// One's own prescriptions (scope `rx:read`), or a patient's for a pharmacist (scope `rx:dispense`). Recorded.
 #[utoipa::path(get, path = "/prescriptions", params(Page, ListQuery), responses(
-    (status = 200, description = "A page of prescriptions, oldest first", body = Listed<PrescriptionView>),
-    (status = "4XX", description = "Refused", body = Problem, content_type = "application/problem+json")))]
+    (status = 200, description = "A page of prescriptions, oldest first", body = Listed<PrescriptionView>)))]
 async fn list(
     State(pharmacy): State<Pharmacy>,
     caller: Caller,
@@ -163,8 +162,7 @@ async fn list(
 /// One prescription of one's own (scope `rx:read`), or any for a pharmacist (scope `rx:dispense`). Recorded.
 #[utoipa::path(get, path = "/prescriptions/{id}", params(
     ("id" = PrescriptionId, Path, description = "The prescription"), ReadQuery), responses(
-    (status = 200, description = "The prescription", body = PrescriptionView),
-    (status = "4XX", description = "No such prescription", body = Problem, content_type = "application/problem+json")))]
+    (status = 200, description = "The prescription", body = PrescriptionView)))]
 async fn read(
     State(pharmacy): State<Pharmacy>,
     caller: Caller,
@@ -181,16 +179,15 @@ async fn read(
 #[serde(deny_unknown_fields)]
 struct WithdrawBody {
     /// Why.
-    #[garde(length(min = 1, max = 200))]
+    #[garde(length(chars, min = 1, max = 200))]
+    #[schema(min_length = 1, max_length = 200)]
     reason: String,
 }
 
 /// Takes back a prescription that one wrote (scope `rx:write`). Refused while an order holds it.
 #[utoipa::path(post, path = "/prescriptions/{id}/cancel", request_body = WithdrawBody, params(
-    ("id" = PrescriptionId, Path, description = "The prescription"),
-    ("Idempotency-Key" = String, Header, description = "New for each request")), responses(
-    (status = 200, description = "Cancelled", body = PrescriptionView),
-    (status = "4XX", description = "Refused", body = Problem, content_type = "application/problem+json")))]
+    ("id" = PrescriptionId, Path, description = "The prescription")), responses(
+    (status = 200, description = "Cancelled", body = PrescriptionView)))]
 async fn withdraw(
     State(pharmacy): State<Pharmacy>,
     caller: Caller,
@@ -206,8 +203,7 @@ async fn withdraw(
 /// Who saw or used a prescription, oldest first: for its patient (scope `rx:read`), and auditors (scope `rx:audit`).
 #[utoipa::path(get, path = "/prescriptions/{id}/audit", params(
     Page, ("id" = PrescriptionId, Path, description = "The prescription")), responses(
-    (status = 200, description = "A page of the record", body = Listed<AccessEntry>),
-    (status = "4XX", description = "No such prescription", body = Problem, content_type = "application/problem+json")))]
+    (status = 200, description = "A page of the record", body = Listed<AccessEntry>)))]
 async fn accesses(
     State(pharmacy): State<Pharmacy>,
     caller: Caller,

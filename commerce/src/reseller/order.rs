@@ -29,11 +29,11 @@ use crate::store::Once;
 pub(crate) struct NewPayment {
     /// `demo-card` is the only one there is.
     #[garde(custom(known_method))]
-    #[schema(example = "demo-card")]
+    #[schema(pattern = "^demo-card$", example = "demo-card")]
     pub(crate) method: String,
     /// The provider's token. `demo-card` is accepted, all others are refused.
-    #[garde(length(bytes, min = 1, max = 200))]
-    #[schema(example = "demo-card")]
+    #[garde(length(chars, min = 1, max = 200))]
+    #[schema(min_length = 1, max_length = 200, example = "demo-card")]
     pub(crate) token: String,
 }
 
@@ -55,6 +55,7 @@ fn known_method(method: &str, _: &()) -> garde::Result {
 pub(crate) struct NewOrder {
     /// What is wanted.
     #[garde(length(min = 1, max = MAX_LINES), dive)]
+    #[schema(min_items = 1, max_items = 50)]
     pub(crate) lines: Vec<WantedLine>,
     /// Where to.
     #[garde(dive)]
@@ -74,6 +75,7 @@ pub(crate) struct NewOrder {
 pub(crate) struct CancelOrder {
     /// In the customer's words.
     #[garde(length(chars, min = 1, max = 200))]
+    #[schema(min_length = 1, max_length = 200)]
     pub(crate) reason: String,
 }
 

@@ -36,9 +36,11 @@ pub(crate) struct WantedLine {
     pub(crate) gtin: Option<Gtin>,
     /// Pieces.
     #[garde(range(min = 1, max = MAX_QUANTITY))]
+    #[schema(minimum = 1, maximum = 999)]
     pub(crate) quantity: i64,
     /// The prescription that a medicine needs.
-    #[garde(inner(length(bytes, min = 1, max = 64)))]
+    #[garde(inner(length(chars, min = 1, max = 64)))]
+    #[schema(min_length = 1, max_length = 64)]
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) prescription: Option<String>,
 }
@@ -49,6 +51,7 @@ pub(crate) struct WantedLine {
 pub(crate) struct NewQuote {
     /// What is wanted.
     #[garde(length(min = 1, max = MAX_LINES), dive)]
+    #[schema(min_items = 1, max_items = 50)]
     pub(crate) lines: Vec<WantedLine>,
     /// Where to. Does not change the price yet.
     #[garde(dive)]

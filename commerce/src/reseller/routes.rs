@@ -59,7 +59,7 @@ struct OfferQuery {
 }
 
 /// What the shops offer, at the customer's price. Restricted goods need the scope `catalog:restricted`.
-#[utoipa::path(get, path = "/offers", security(()), tag = "reseller", params(OfferQuery, Page),
+#[utoipa::path(get, path = "/offers", security(()), params(OfferQuery, Page),
     responses((status = 200, description = "Offers", body = Listed<OfferView>)))]
 async fn list_offers(
     State(reseller): State<Reseller>,
@@ -104,7 +104,7 @@ impl Reseller {
 }
 
 /// What a basket costs and where it would come from. Keeps nothing.
-#[utoipa::path(post, path = "/quotes", security(()), tag = "reseller", request_body = NewQuote,
+#[utoipa::path(post, path = "/quotes", security(()), request_body = NewQuote,
     responses((status = 200, description = "Prices", body = QuoteView)))]
 async fn quote(
     State(reseller): State<Reseller>,
@@ -118,7 +118,7 @@ async fn quote(
 }
 
 /// Buys a basket.
-#[utoipa::path(post, path = "/orders", tag = "reseller", request_body = NewOrder,
+#[utoipa::path(post, path = "/orders", request_body = NewOrder,
     responses((status = 201, description = "The order, its shops being asked", body = OrderView)))]
 async fn place(
     State(reseller): State<Reseller>,
@@ -136,7 +136,7 @@ async fn place(
 }
 
 /// The caller's orders, newest first.
-#[utoipa::path(get, path = "/orders", tag = "reseller", params(Page),
+#[utoipa::path(get, path = "/orders", params(Page),
     responses((status = 200, description = "Orders", body = Listed<OrderSummary>)))]
 async fn list_orders(State(reseller): State<Reseller>, caller: Caller, page: Page) -> Result<Response, Problem> {
     caller.require(Scope::OrderWrite)?;
@@ -153,7 +153,7 @@ fn own_id(id: &str) -> Result<String, Problem> {
 }
 
 /// One order with its lines, sellers, parcels, payment and history.
-#[utoipa::path(get, path = "/orders/{id}", tag = "reseller", params(("id" = String, Path, description = "Its number")),
+#[utoipa::path(get, path = "/orders/{id}", params(("id" = String, Path, description = "Its number")),
     responses((status = 200, description = "The order", body = OrderView)))]
 async fn order(
     State(reseller): State<Reseller>,
@@ -167,7 +167,7 @@ async fn order(
 }
 
 /// An order's history as it happens: what was before first, or what came after `Last-Event-ID`.
-#[utoipa::path(get, path = "/orders/{id}/events", tag = "reseller",
+#[utoipa::path(get, path = "/orders/{id}/events",
     params(("id" = String, Path, description = "Its number")),
     responses((status = 200, description = "History entries", content_type = "text/event-stream")))]
 async fn follow(
@@ -211,7 +211,7 @@ fn entries(reseller: Reseller, id: String, after: i64) -> impl Stream<Item = Ent
 }
 
 /// Cancels an order of which nothing was sent yet. What was paid is paid back.
-#[utoipa::path(post, path = "/orders/{id}/cancel", tag = "reseller", request_body = CancelOrder,
+#[utoipa::path(post, path = "/orders/{id}/cancel", request_body = CancelOrder,
     params(("id" = String, Path, description = "Its number")),
     responses((status = 200, description = "The order, being cancelled", body = OrderView)))]
 async fn cancel(

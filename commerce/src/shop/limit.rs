@@ -8,7 +8,7 @@ pub(super) const LINES: usize = 100;
 /// Units of one thing in one line. More is a typing error or an attack on the stock; sums stay far inside 64 bits.
 pub(super) const QUANTITY: i64 = 10_000;
 
-/// Bytes of a reference, payment or reason: they go into every copy of the order.
+/// Characters of a reference, payment or reason: they go into every copy of the order.
 pub(super) const TEXT: usize = 200;
 
 /// Products whose fixed parts are kept in memory for the writer; at the limit it begins anew. Some 100 MB at the most.

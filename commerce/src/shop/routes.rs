@@ -102,7 +102,8 @@ pub(crate) struct LineBody {
     #[schema(minimum = 1, maximum = 10_000)]
     pub(crate) quantity: i64,
     /// The prescription to take it from; only at pharmacies.
-    #[garde(inner(length(max = TEXT)))]
+    #[garde(inner(length(chars, max = TEXT)))]
+    #[schema(max_length = 200)]
     #[serde(default)]
     pub(crate) prescription: Option<String>,
 }
@@ -116,7 +117,8 @@ pub(crate) struct OrderBody {
     #[schema(min_items = 1, max_items = 100)]
     pub(crate) lines: Vec<LineBody>,
     /// Whatever the customer calls it.
-    #[garde(inner(length(max = TEXT)))]
+    #[garde(inner(length(chars, max = TEXT)))]
+    #[schema(max_length = 200)]
     #[serde(default)]
     pub(crate) reference: Option<String>,
     /// Where the goods are to go, if the shop sends them itself.
@@ -146,7 +148,8 @@ impl OrderBody {
 #[serde(deny_unknown_fields)]
 struct ConfirmBody {
     /// What paid for it.
-    #[garde(length(min = 1, max = TEXT))]
+    #[garde(length(chars, min = 1, max = TEXT))]
+    #[schema(min_length = 1, max_length = 200)]
     payment: String,
 }
 
@@ -154,7 +157,8 @@ struct ConfirmBody {
 #[serde(deny_unknown_fields)]
 struct CancelBody {
     /// Why.
-    #[garde(length(min = 1, max = TEXT))]
+    #[garde(length(chars, min = 1, max = TEXT))]
+    #[schema(min_length = 1, max_length = 200)]
     reason: String,
 }
 
@@ -243,8 +247,7 @@ pub(crate) fn order_answer(status: StatusCode, order: &Order) -> Response {
 
 /// Products, by code.
 #[utoipa::path(get, path = "/products", security(()), params(Page, ProductQuery), responses(
-    (status = 200, description = "A page of products; empty where the caller may see none", body = Listed<ProductView>),
-    (status = "4XX", description = "Refused", body = Problem, content_type = "application/problem+json")))]
+    (status = 200, description = "A page of products; empty where the caller may see none", body = Listed<ProductView>)))]
 async fn list_products<R: Rules>(
     State(shop): State<Shop<R>>,
     caller: MaybeCaller,
@@ -270,8 +273,7 @@ async fn list_products<R: Rules>(
 /// One product; `available` and the promotion may be two seconds old. `If-Match` of a change takes the ETag or `version`.
 #[utoipa::path(get, path = "/products/{sku}", security(()), params(("sku" = Sku, Path, description = "The shop's own code")), responses(
     (status = 200, description = "The product", body = ProductView),
-    (status = 304, description = "As the caller has it"),
-    (status = "4XX", description = "No such product", body = Problem, content_type = "application/problem+json")))]
+    (status = 304, description = "As the caller has it")))]
 async fn get_product<R: Rules>(
     State(shop): State<Shop<R>>,
     caller: MaybeCaller,
@@ -291,9 +293,8 @@ async fn get_product<R: Rules>(
 /// Gives a product another list price (scope `catalog:write`).
 #[utoipa::path(put, path = "/products/{sku}/price", request_body = PriceBody, params(
     ("sku" = Sku, Path, description = "The shop's own code"),
-    ("If-Match" = String, Header, description = "The product's ETag or version")), responses(
-    (status = 200, description = "The product as it is now", body = ProductView),
-    (status = "4XX", description = "Refused", body = Problem, content_type = "application/problem+json")))]
+    ("If-Match" = inline(IfMatch), Header, description = "The product's ETag or version")), responses(
+    (status = 200, description = "The product as it is now", body = ProductView)))]
 async fn set_price<R: Rules>(
     State(shop): State<Shop<R>>,
     caller: Caller,
@@ -310,10 +311,8 @@ async fn set_price<R: Rules>(
 
 /// Puts more of a product on the shelf (scope `catalog:write` or `order:fulfil`).
 #[utoipa::path(post, path = "/products/{sku}/restock", request_body = RestockBody, params(
-    ("sku" = Sku, Path, description = "The shop's own code"),
-    ("Idempotency-Key" = String, Header, description = "New for each request")), responses(
-    (status = 200, description = "The product as it is now", body = ProductView),
-    (status = "4XX", description = "Refused", body = Problem, content_type = "application/problem+json")))]
+    ("sku" = Sku, Path, description = "The shop's own code")), responses(
+    (status = 200, description = "The product as it is now", body = ProductView)))]
 async fn restock<R: Rules>(
     State(shop): State<Shop<R>>,
     caller: Caller,
@@ -333,8 +332,7 @@ async fn restock<R: Rules>(
 
 /// What partners may resell, in the order of the last changes (scope `offers:read`).
 #[utoipa::path(get, path = "/offers", params(OfferQuery), responses(
-    (status = 200, description = "A page of offers", body = Offers),
-    (status = "4XX", description = "Refused", body = Problem, content_type = "application/problem+json")))]
+    (status = 200, description = "A page of offers", body = Offers)))]
 async fn offers<R: Rules>(
     State(shop): State<Shop<R>>,
     caller: Caller,
@@ -356,19 +354,15 @@ async fn terms<R: Rules>(State(shop): State<Shop<R>>) -> axum::Json<Terms> {
 
 /// Whether the books add up, over all orders (scope `catalog:write`).
 #[utoipa::path(get, path = "/audit", responses(
-    (status = 200, description = "What the books say", body = Audit),
-    (status = "4XX", description = "Refused", body = Problem, content_type = "application/problem+json")))]
+    (status = 200, description = "What the books say", body = Audit)))]
 async fn audit<R: Rules>(State(shop): State<Shop<R>>, caller: Caller) -> Result<axum::Json<Audit>, Problem> {
     caller.require(Scope::CatalogWrite)?;
     Ok(axum::Json(shop.audit().await?))
 }
 
 /// Reserves goods (scope `order:write`).
-#[utoipa::path(post, path = "/orders", request_body = OrderBody, params(
-    ("Idempotency-Key" = String, Header, description = "New for each order")), responses(
-    (status = 201, description = "Reserved until `expires_at`", body = Order),
-    (status = "4XX", description = "Refused", body = Problem, content_type = "application/problem+json"),
-    (status = 503, description = "Too busy: see Retry-After", body = Problem, content_type = "application/problem+json")))]
+#[utoipa::path(post, path = "/orders", request_body = OrderBody, responses(
+    (status = 201, description = "Reserved until `expires_at`", body = Order)))]
 async fn place_order<R: Rules>(
     State(shop): State<Shop<R>>,
     caller: Caller,
@@ -393,8 +387,7 @@ async fn place_order<R: Rules>(
 
 /// One's own orders, oldest first; staff (scope `order:fulfil`) sees everybody's.
 #[utoipa::path(get, path = "/orders", params(Page, OrderQuery), responses(
-    (status = 200, description = "A page of orders", body = Listed<Order>),
-    (status = "4XX", description = "Refused", body = Problem, content_type = "application/problem+json")))]
+    (status = 200, description = "A page of orders", body = Listed<Order>)))]
 async fn list_orders<R: Rules>(
     State(shop): State<Shop<R>>,
     caller: Caller,
@@ -423,8 +416,7 @@ async fn list_orders<R: Rules>(
 /// One order of one's own; staff (scope `order:fulfil`) sees everybody's.
 #[utoipa::path(get, path = "/orders/{id}", params(("id" = OrderId, Path, description = "The order")), responses(
     (status = 200, description = "The order", body = Order),
-    (status = 304, description = "As the caller has it"),
-    (status = "4XX", description = "No such order", body = Problem, content_type = "application/problem+json")))]
+    (status = 304, description = "As the caller has it")))]
 async fn get_order<R: Rules>(
     State(shop): State<Shop<R>>,
     caller: Caller,
@@ -439,10 +431,8 @@ async fn get_order<R: Rules>(
 
 /// Pays for an order: it will be dispatched.
 #[utoipa::path(post, path = "/orders/{id}/confirm", request_body = ConfirmBody, params(
-    ("id" = OrderId, Path, description = "The order"),
-    ("Idempotency-Key" = String, Header, description = "New for each request")), responses(
-    (status = 200, description = "Confirmed", body = Order),
-    (status = "4XX", description = "Refused", body = Problem, content_type = "application/problem+json")))]
+    ("id" = OrderId, Path, description = "The order")), responses(
+    (status = 200, description = "Confirmed", body = Order)))]
 async fn confirm_order<R: Rules>(
     State(shop): State<Shop<R>>,
     caller: Caller,
@@ -458,10 +448,8 @@ async fn confirm_order<R: Rules>(
 
 /// Calls an order off. One that was cancelled or has expired already stays as it is, and that is no error.
 #[utoipa::path(post, path = "/orders/{id}/cancel", request_body = CancelBody, params(
-    ("id" = OrderId, Path, description = "The order"),
-    ("Idempotency-Key" = String, Header, description = "New for each request")), responses(
-    (status = 200, description = "Cancelled or expired", body = Order),
-    (status = "4XX", description = "Refused", body = Problem, content_type = "application/problem+json")))]
+    ("id" = OrderId, Path, description = "The order")), responses(
+    (status = 200, description = "Cancelled or expired", body = Order)))]
 async fn cancel_order<R: Rules>(
     State(shop): State<Shop<R>>,
     caller: Caller,
@@ -477,10 +465,8 @@ async fn cancel_order<R: Rules>(
 
 /// Sends the goods out (scope `order:fulfil`).
 #[utoipa::path(post, path = "/orders/{id}/dispatch", request_body = Nothing, params(
-    ("id" = OrderId, Path, description = "The order"),
-    ("Idempotency-Key" = String, Header, description = "New for each request")), responses(
-    (status = 200, description = "Dispatched", body = Order),
-    (status = "4XX", description = "Refused", body = Problem, content_type = "application/problem+json")))]
+    ("id" = OrderId, Path, description = "The order")), responses(
+    (status = 200, description = "Dispatched", body = Order)))]
 async fn dispatch_order<R: Rules>(
     State(shop): State<Shop<R>>,
     caller: Caller,

@@ -11,7 +11,7 @@ pub(crate) const UNITS: i64 = 1_000_000;
 /// Weight in grams and volume in millilitres of one unit: two tonnes, or four cubic metres.
 pub(crate) const UNIT_SIZE: i64 = 4_000_000;
 
-/// Bytes of a reference, a name, a reason or a lot number.
+/// Characters of a reference, a name, a reason or a lot number.
 pub(crate) const TEXT: usize = 120;
 
 /// Shipments without all their goods that are looked at together when goods arrive, oldest first.

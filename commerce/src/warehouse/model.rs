@@ -9,12 +9,12 @@ use crate::actor::Actor;
 use crate::address::Address;
 use crate::clock::Timestamp;
 use crate::id::{IdError, Sku};
-use crate::money::Money;
+use crate::money::{self, Money};
 
 /// What lies on the shelves: the shop that sells it and the shop's own code, with a dot between.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, ToSchema)]
 #[serde(transparent)]
-#[schema(value_type = String, example = "furniture.SOFA-3-GREY")]
+#[schema(value_type = String, pattern = r"^(pharmacy|grocery|furniture|reseller|warehouse|courier|carrier)\.[A-Za-z0-9._-]{1,64}$", example = "furniture.SOFA-3-GREY")]
 pub(crate) struct Item(String);
 
 impl Item {
@@ -172,13 +172,16 @@ pub(crate) struct ReceiptLine {
     #[garde(skip)]
     pub(crate) item: Item,
     /// What people call it.
-    #[garde(length(min = 1, max = TEXT))]
+    #[garde(length(chars, min = 1, max = TEXT))]
+    #[schema(min_length = 1, max_length = 120)]
     pub(crate) name: String,
     /// Units.
     #[garde(range(min = 1, max = UNITS))]
+    #[schema(minimum = 1, maximum = 1_000_000)]
     pub(crate) quantity: i64,
     /// The maker's lot; goods that expire have one by their date if it is left out.
-    #[garde(inner(length(min = 1, max = TEXT)))]
+    #[garde(inner(length(chars, min = 1, max = TEXT)))]
+    #[schema(min_length = 1, max_length = 120)]
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) lot: Option<String>,
     /// From when on nobody may have it.
@@ -187,9 +190,11 @@ pub(crate) struct ReceiptLine {
     pub(crate) expires_at: Option<Timestamp>,
     /// Grams of one unit.
     #[garde(range(min = 1, max = UNIT_SIZE))]
+    #[schema(minimum = 1, maximum = 4_000_000)]
     pub(crate) weight_g: i64,
     /// Millilitres of one unit.
     #[garde(range(min = 1, max = UNIT_SIZE))]
+    #[schema(minimum = 1, maximum = 4_000_000)]
     pub(crate) volume_ml: i64,
     /// Whether it must be kept at 2 to 8 degrees.
     #[garde(skip)]
@@ -213,9 +218,11 @@ impl ReceiptLine {
 #[serde(deny_unknown_fields)]
 pub(crate) struct NewReceipt {
     /// The delivery note. The same one twice is one receipt.
-    #[garde(length(min = 1, max = TEXT))]
+    #[garde(length(chars, min = 1, max = TEXT))]
+    #[schema(min_length = 1, max_length = 120)]
     pub(crate) reference: String,
     #[garde(length(min = 1, max = LINES), dive)]
+    #[schema(min_items = 1, max_items = 200)]
     pub(crate) lines: Vec<ReceiptLine>,
 }
 
@@ -245,6 +252,7 @@ pub(crate) struct NewLine {
     #[garde(skip)]
     pub(crate) item: Item,
     #[garde(range(min = 1, max = UNITS))]
+    #[schema(minimum = 1, maximum = 1_000_000)]
     pub(crate) quantity: i64,
 }
 
@@ -253,23 +261,22 @@ pub(crate) struct NewLine {
 #[serde(deny_unknown_fields)]
 pub(crate) struct NewShipment {
     /// The caller's own name for it; events carry it.
-    #[garde(length(min = 1, max = TEXT))]
+    #[garde(length(chars, min = 1, max = TEXT))]
+    #[schema(min_length = 1, max_length = 120)]
     pub(crate) reference: String,
     #[garde(dive)]
     pub(crate) deliver_to: Address,
     #[garde(length(min = 1, max = LINES), dive)]
+    #[schema(min_items = 1, max_items = 200)]
     pub(crate) lines: Vec<NewLine>,
     /// What the courier insures.
-    #[garde(custom(not_negative))]
+    #[garde(custom(money::not_negative))]
+    #[schema(schema_with = money::amount)]
     pub(crate) value: Money,
     /// Whether it may go with fewer units. Otherwise it waits until all are here.
     #[garde(skip)]
     #[serde(default)]
     pub(crate) partial: bool,
-}
-
-fn not_negative(money: &Money, (): &()) -> garde::Result {
-    if money.minor >= 0 { Ok(()) } else { Err(garde::Error::new("must not be negative")) }
 }
 
 /// One line of a shipment: how far its units are.
@@ -336,10 +343,13 @@ pub(crate) struct Pick {
 #[serde(deny_unknown_fields)]
 pub(crate) struct Found {
     #[garde(range(min = 0, max = i64::try_from(LINES).unwrap_or(i64::MAX)))]
+    #[schema(minimum = 0, maximum = 200)]
     pub(crate) line: i64,
     #[garde(range(min = 1))]
+    #[schema(minimum = 1)]
     pub(crate) stock: i64,
     #[garde(range(min = 0, max = UNITS))]
+    #[schema(minimum = 0, maximum = 1_000_000)]
     pub(crate) quantity: i64,
 }
 
@@ -349,6 +359,7 @@ pub(crate) struct Found {
 pub(crate) struct Walk {
     /// Picks of which fewer units were found; all others were found whole. The bin of a short pick is taken as empty.
     #[garde(length(max = LINES), dive)]
+    #[schema(max_items = 200)]
     pub(crate) found: Vec<Found>,
 }
 
@@ -356,7 +367,8 @@ pub(crate) struct Walk {
 #[derive(Debug, Clone, Deserialize, Validate, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Cancel {
-    #[garde(length(min = 1, max = TEXT))]
+    #[garde(length(chars, min = 1, max = TEXT))]
+    #[schema(min_length = 1, max_length = 120)]
     pub(crate) reason: String,
 }
 
@@ -366,13 +378,16 @@ pub(crate) struct Cancel {
 pub(crate) struct InspectedLot {
     #[garde(skip)]
     pub(crate) item: Item,
-    #[garde(length(min = 1, max = TEXT))]
+    #[garde(length(chars, min = 1, max = TEXT))]
+    #[schema(min_length = 1, max_length = 120)]
     pub(crate) lot: String,
     /// Units that go back on the shelf.
     #[garde(range(min = 0, max = UNITS))]
+    #[schema(minimum = 0, maximum = 1_000_000)]
     pub(crate) sellable: i64,
     /// Units that are thrown away.
     #[garde(range(min = 0, max = UNITS))]
+    #[schema(minimum = 0, maximum = 1_000_000)]
     pub(crate) scrap: i64,
 }
 
@@ -381,6 +396,7 @@ pub(crate) struct InspectedLot {
 #[serde(deny_unknown_fields)]
 pub(crate) struct Inspection {
     #[garde(length(min = 1, max = LINES), dive)]
+    #[schema(min_items = 1, max_items = 200)]
     pub(crate) lots: Vec<InspectedLot>,
 }
 
@@ -390,15 +406,19 @@ pub(crate) struct Inspection {
 pub(crate) struct NewCount {
     #[garde(skip)]
     pub(crate) item: Item,
-    #[garde(length(min = 1, max = TEXT))]
+    #[garde(length(chars, min = 1, max = TEXT))]
+    #[schema(min_length = 1, max_length = 120)]
     pub(crate) lot: String,
-    #[garde(length(min = 1, max = TEXT))]
+    #[garde(length(chars, min = 1, max = TEXT))]
+    #[schema(min_length = 1, max_length = 120)]
     pub(crate) bin: String,
     /// Units that are there.
     #[garde(range(min = 0, max = UNITS))]
+    #[schema(minimum = 0, maximum = 1_000_000)]
     pub(crate) counted: i64,
     /// Why it was counted.
-    #[garde(length(min = 1, max = TEXT))]
+    #[garde(length(chars, min = 1, max = TEXT))]
+    #[schema(min_length = 1, max_length = 120)]
     pub(crate) reason: String,
 }
 

@@ -49,8 +49,8 @@ impl Warehouse {
 type Answer<T> = Result<T, Problem>;
 
 /// Takes goods in. The same delivery note again gives the first receipt.
-#[utoipa::path(post, path = "/receipts", tag = "warehouse", request_body = NewReceipt,
-    responses((status = 201, body = Receipt), (status = 409, body = Problem), (status = 422, body = Problem)))]
+#[utoipa::path(post, path = "/receipts", request_body = NewReceipt,
+    responses((status = 201, body = Receipt)))]
 async fn receive(
     State(warehouse): State<Warehouse>,
     caller: Caller,
@@ -62,8 +62,8 @@ async fn receive(
 }
 
 /// A receipt.
-#[utoipa::path(get, path = "/receipts/{id}", tag = "warehouse", params(("id" = String, Path)),
-    responses((status = 200, body = Receipt), (status = 404, body = Problem)))]
+#[utoipa::path(get, path = "/receipts/{id}", params(("id" = String, Path)),
+    responses((status = 200, body = Receipt)))]
 async fn receipt(
     State(warehouse): State<Warehouse>,
     caller: Caller,
@@ -75,8 +75,8 @@ async fn receipt(
 }
 
 /// Orders a parcel. It waits until all of its goods are here, unless it may go with fewer.
-#[utoipa::path(post, path = "/shipments", tag = "warehouse", request_body = NewShipment,
-    responses((status = 201, body = Shipment), (status = 422, body = Problem)))]
+#[utoipa::path(post, path = "/shipments", request_body = NewShipment,
+    responses((status = 201, body = Shipment)))]
 async fn place(
     State(warehouse): State<Warehouse>,
     caller: Caller,
@@ -98,7 +98,7 @@ struct ShipmentQuery {
 }
 
 /// Shipments, oldest first.
-#[utoipa::path(get, path = "/shipments", tag = "warehouse", params(ShipmentQuery, Page),
+#[utoipa::path(get, path = "/shipments", params(ShipmentQuery, Page),
     responses((status = 200, body = Listed<Shipment>)))]
 async fn list(
     State(warehouse): State<Warehouse>,
@@ -113,8 +113,8 @@ async fn list(
 }
 
 /// A shipment.
-#[utoipa::path(get, path = "/shipments/{id}", tag = "warehouse", params(("id" = String, Path)),
-    responses((status = 200, body = Shipment), (status = 404, body = Problem)))]
+#[utoipa::path(get, path = "/shipments/{id}", params(("id" = String, Path)),
+    responses((status = 200, body = Shipment)))]
 async fn shipment(
     State(warehouse): State<Warehouse>,
     caller: Caller,
@@ -127,8 +127,8 @@ async fn shipment(
 }
 
 /// What is to be fetched for a shipment, in the order of a walk through the bins.
-#[utoipa::path(get, path = "/shipments/{id}/picks", tag = "warehouse", params(("id" = String, Path)),
-    responses((status = 200, body = Vec<Pick>), (status = 404, body = Problem)))]
+#[utoipa::path(get, path = "/shipments/{id}/picks", params(("id" = String, Path)),
+    responses((status = 200, body = Vec<Pick>)))]
 async fn picks(
     State(warehouse): State<Warehouse>,
     caller: Caller,
@@ -139,8 +139,8 @@ async fn picks(
 }
 
 /// Books a walk along the pick list. Where fewer units were found, the bin is booked empty and others are looked for.
-#[utoipa::path(post, path = "/shipments/{id}/pick", tag = "warehouse", params(("id" = String, Path)), request_body = Walk,
-    responses((status = 200, body = Shipment), (status = 409, body = Problem), (status = 422, body = Problem)))]
+#[utoipa::path(post, path = "/shipments/{id}/pick", params(("id" = String, Path)), request_body = Walk,
+    responses((status = 200, body = Shipment)))]
 async fn pick(
     State(warehouse): State<Warehouse>,
     caller: Caller,
@@ -152,8 +152,8 @@ async fn pick(
 }
 
 /// Packs what was picked: from now on there is a label.
-#[utoipa::path(post, path = "/shipments/{id}/pack", tag = "warehouse", params(("id" = String, Path)), request_body = Nothing,
-    responses((status = 200, body = Shipment), (status = 409, body = Problem)))]
+#[utoipa::path(post, path = "/shipments/{id}/pack", params(("id" = String, Path)), request_body = Nothing,
+    responses((status = 200, body = Shipment)))]
 async fn pack(
     State(warehouse): State<Warehouse>,
     caller: Caller,
@@ -165,8 +165,8 @@ async fn pack(
 }
 
 /// Gives a packed shipment to the courier. It stays packed while the courier does not answer, and is offered again.
-#[utoipa::path(post, path = "/shipments/{id}/ship", tag = "warehouse", params(("id" = String, Path)), request_body = Nothing,
-    responses((status = 200, body = Shipment), (status = 409, body = Problem)))]
+#[utoipa::path(post, path = "/shipments/{id}/ship", params(("id" = String, Path)), request_body = Nothing,
+    responses((status = 200, body = Shipment)))]
 async fn ship(
     State(warehouse): State<Warehouse>,
     caller: Caller,
@@ -178,8 +178,8 @@ async fn ship(
 }
 
 /// Calls a shipment off. Its goods are free again.
-#[utoipa::path(post, path = "/shipments/{id}/cancel", tag = "warehouse", params(("id" = String, Path)), request_body = Cancel,
-    responses((status = 200, body = Shipment), (status = 409, body = Problem)))]
+#[utoipa::path(post, path = "/shipments/{id}/cancel", params(("id" = String, Path)), request_body = Cancel,
+    responses((status = 200, body = Shipment)))]
 async fn cancel(
     State(warehouse): State<Warehouse>,
     caller: Caller,
@@ -191,9 +191,9 @@ async fn cancel(
 }
 
 /// Books what the courier brought back, lot by lot.
-#[utoipa::path(post, path = "/shipments/{id}/inspect", tag = "warehouse", params(("id" = String, Path)),
+#[utoipa::path(post, path = "/shipments/{id}/inspect", params(("id" = String, Path)),
     request_body = Inspection,
-    responses((status = 200, body = Shipment), (status = 409, body = Problem), (status = 422, body = Problem)))]
+    responses((status = 200, body = Shipment)))]
 async fn inspect(
     State(warehouse): State<Warehouse>,
     caller: Caller,
@@ -223,8 +223,8 @@ enum LabelFormat {
 }
 
 /// The label of a packed shipment, with name and address.
-#[utoipa::path(get, path = "/shipments/{id}/label", tag = "warehouse", params(("id" = String, Path), LabelQuery),
-    responses((status = 200, description = "The label", content((String = "application/pdf"), (String = "text/plain"))), (status = 409, body = Problem)))]
+#[utoipa::path(get, path = "/shipments/{id}/label", params(("id" = String, Path), LabelQuery),
+    responses((status = 200, description = "The label", content((String = "application/pdf"), (String = "text/plain"))), (status = 409, description = "It is not packed", body = Problem)))]
 async fn label(
     State(warehouse): State<Warehouse>,
     caller: Caller,
@@ -250,7 +250,7 @@ struct StockQuery {
 }
 
 /// Lots in bins.
-#[utoipa::path(get, path = "/stock", tag = "warehouse", params(StockQuery, Page),
+#[utoipa::path(get, path = "/stock", params(StockQuery, Page),
     responses((status = 200, body = Listed<StockRow>)))]
 async fn stock(
     State(warehouse): State<Warehouse>,
@@ -265,7 +265,7 @@ async fn stock(
 }
 
 /// Every movement of goods, from the first on.
-#[utoipa::path(get, path = "/ledger", tag = "warehouse", params(StockQuery, Page),
+#[utoipa::path(get, path = "/ledger", params(StockQuery, Page),
     responses((status = 200, body = Listed<LedgerRow>)))]
 async fn ledger(
     State(warehouse): State<Warehouse>,
@@ -281,8 +281,8 @@ async fn ledger(
 }
 
 /// Takes a count down. A large difference is believed when a second count agrees.
-#[utoipa::path(post, path = "/counts", tag = "warehouse", request_body = NewCount,
-    responses((status = 201, body = Count), (status = 404, body = Problem), (status = 422, body = Problem)))]
+#[utoipa::path(post, path = "/counts", request_body = NewCount,
+    responses((status = 201, body = Count), (status = 404, description = "There is no such lot or bin", body = Problem)))]
 async fn count(
     State(warehouse): State<Warehouse>,
     caller: Caller,
@@ -301,7 +301,7 @@ struct AuditQuery {
 }
 
 /// Compares the ledger with the balances and with what shipments have.
-#[utoipa::path(get, path = "/audit", tag = "warehouse", params(AuditQuery), responses((status = 200, body = Audit), (status = 404, body = Problem)))]
+#[utoipa::path(get, path = "/audit", params(AuditQuery), responses((status = 200, body = Audit), (status = 404, description = "There is no such item", body = Problem)))]
 async fn audit(
     State(warehouse): State<Warehouse>,
     caller: Caller,
@@ -312,14 +312,14 @@ async fn audit(
 }
 
 /// All bins in the order of a picker's walk.
-#[utoipa::path(get, path = "/bins", tag = "warehouse", responses((status = 200, body = Vec<BinView>)))]
+#[utoipa::path(get, path = "/bins", responses((status = 200, body = Vec<BinView>)))]
 async fn bins(State(warehouse): State<Warehouse>, caller: Caller) -> Answer<axum::Json<Vec<BinView>>> {
     caller.require(Scope::StockRead)?;
     Ok(axum::Json(views(&warehouse.used().await?)))
 }
 
 /// The bins as a picture.
-#[utoipa::path(get, path = "/bins/map.svg", tag = "warehouse",
+#[utoipa::path(get, path = "/bins/map.svg",
     responses((status = 200, description = "A picture", content_type = "image/svg+xml")))]
 async fn map(State(warehouse): State<Warehouse>, caller: Caller) -> Answer<impl IntoResponse> {
     caller.require(Scope::StockRead)?;

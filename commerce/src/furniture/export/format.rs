@@ -20,7 +20,7 @@ pub(in crate::furniture) enum Format {
 
 impl Format {
     /// All of them.
-    pub(in crate::furniture) const ALL: [Self; 3] = [Self::Ndjson, Self::Csv, Self::Arrow];
+    const ALL: [Self; 3] = [Self::Ndjson, Self::Csv, Self::Arrow];
 
     /// The word in requests, and the end of a file's name.
     pub(in crate::furniture) fn as_str(self) -> &'static str {
