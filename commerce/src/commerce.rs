@@ -158,7 +158,7 @@ impl Commerce {
         let Assembly { router, api, tasks, .. } = assembly;
         let router = router.merge(routes::reading_routes(&describe(api))?).merge(page::routes());
         let Context { storage, databases, jobs, peers, .. } = context;
-        let listeners = listen(&settings.listen).await?;
+        let listeners = listen(&settings.listen)?;
         Ok(Self {
             router,
             storage,
@@ -314,10 +314,10 @@ fn bind_peers(settings: &CommerceSettings, peers: &Peers) -> Result<(), StartErr
     Ok(())
 }
 
-async fn listen(addresses: &[SocketAddr]) -> Result<Vec<TcpListener>, StartError> {
+fn listen(addresses: &[SocketAddr]) -> Result<Vec<TcpListener>, StartError> {
     let mut listeners = Vec::with_capacity(addresses.len());
     for address in addresses {
-        match TcpListener::bind(address).await {
+        match process::listen(*address) {
             Ok(listener) => listeners.push(listener),
             // A computer without IPv6 has the other address.
             Err(error) if error.kind() == io::ErrorKind::AddrNotAvailable && addresses.len() > 1 => {

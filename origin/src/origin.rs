@@ -120,7 +120,7 @@ impl Origin {
         };
         let http = match http {
             Some(address) => {
-                let bound = TcpListener::bind(address).await;
+                let bound = process::listen(address);
                 Some(bound.map_err(|source| OriginError::Http { address, source })?)
             }
             None => None,

@@ -33,7 +33,7 @@
 //!         return Ok(());
 //!     };
 //!     process::init_logs(&log)?;
-//!     let listeners = process::bind_localhost(8080).await?;
+//!     let listeners = process::bind_localhost(8080)?;
 //!     process::serve_http(listeners, axum::Router::new(), &admin, &shutdown).await;
 //!     Ok(())
 //! }
@@ -53,7 +53,7 @@ mod usage;
 
 pub use backoff::Backoff;
 pub use directory::state_directory;
-pub use http::{HttpSettings, bind_localhost, serve_http, serve_http_after};
+pub use http::{HttpSettings, bind_localhost, listen, serve_http, serve_http_after};
 pub use limit::{
     CLOSE_MARGIN, DEFAULT_GRACE, HANDSHAKE_TIMEOUT, HEADER_TIMEOUT, MAX_HEADER_BYTES, SECONDS_BUCKETS, UPKEEP_INTERVAL,
 };

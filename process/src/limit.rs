@@ -27,8 +27,12 @@ pub(crate) const MAX_STREAMS: u32 = 128;
 /// An HTTP/2 peer is asked for a sign of life this often, and dropped after [`HEADER_TIMEOUT`] without one.
 pub(crate) const KEEP_ALIVE: Duration = Duration::from_secs(30);
 
-/// HTTP connections served at a time unless a setting says otherwise; each costs a task and up to some 64 KB.
-pub(crate) const DEFAULT_CONNECTIONS: usize = 1024;
+/// HTTP connections served at a time unless a setting says otherwise; each costs a task and up to some 64 KB. More than requests that
+/// a server works on at a time, so that callers of a busy one are told so instead of waiting in the system's queue.
+pub(crate) const DEFAULT_CONNECTIONS: usize = 8192;
+
+/// Connections that wait to be accepted: the most that Linux allows unless its administrator says otherwise.
+pub(crate) const ACCEPT_QUEUE: u32 = 4096;
 
 /// Pause after a failed accept: out of file descriptors is not cured by trying at once.
 pub(crate) const ACCEPT_PAUSE: Duration = Duration::from_millis(100);

@@ -2,6 +2,7 @@
 
 use std::{error::Error, fmt::Write, future::Future, process::ExitCode};
 
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::{runtime::Builder, time::sleep};
 
 use crate::{CLOSE_MARGIN, DEFAULT_GRACE, SettingsError, Shutdown};
@@ -25,13 +26,15 @@ pub enum StopError {
 /// Runs `main` on a multi-threaded tokio runtime to its end.
 ///
 /// SIGTERM and Ctrl-C begin the [`Shutdown`] handed to `main`, which has [`DEFAULT_GRACE`] unless it sets another. A future
-/// that outlives the deadline by [`CLOSE_MARGIN`], or meets a second signal, is dropped. An error is printed once on standard
-/// error with its causes, after `name`; the exit code is then 2 for settings and 1 for everything else.
+/// that outlives the deadline by [`CLOSE_MARGIN`], or meets a second signal, is dropped. The process may open as many
+/// files as its hard limit allows. An error is printed once on standard error with its causes, after `name`; the exit code is
+/// then 2 for settings and 1 for everything else.
 pub fn run<F, E>(name: &str, main: impl FnOnce(Shutdown) -> F) -> ExitCode
 where
     F: Future<Output = Result<(), E>>,
     E: Into<BoxError>,
 {
+    allow_files();
     let runtime = match Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => return fail(name, &error),
@@ -43,6 +46,15 @@ where
     match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => fail(name, error.as_ref()),
+    }
+}
+
+/// As many open files as the operator's hard limit allows: shells and service managers leave the soft limit at 1024 for programs
+/// that use `select`, and every connection over TCP is a file. What the system does not grant shows when files run out.
+fn allow_files() {
+    let Rlimit { current, maximum } = getrlimit(Resource::Nofile);
+    if current != maximum {
+        let _ = setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum });
     }
 }
 
@@ -105,6 +117,15 @@ mod tests {
     struct Layer {
         text: &'static str,
         source: Option<Box<Self>>,
+    }
+
+    #[test]
+    fn as_many_files_as_the_hard_limit_allows() {
+        let Rlimit { current, maximum } = getrlimit(Resource::Nofile);
+        let fewer = current.map(|files| files - 1);
+        setrlimit(Resource::Nofile, Rlimit { current: fewer, maximum }).unwrap();
+        allow_files();
+        assert_eq!(getrlimit(Resource::Nofile), Rlimit { current: maximum, maximum });
     }
 
     fn chain(texts: &[&'static str]) -> Layer {

@@ -236,7 +236,7 @@ impl Relay {
         )?;
         let port = endpoint.local_addresses().first().map_or(0, SocketAddr::port);
         // The other way round HTTPS would take the port that HTTP was told to have.
-        let http = process::bind_localhost(settings.http_port).await;
+        let http = process::bind_localhost(settings.http_port);
         let listeners = http.map_err(|error| LoadError::Http { port: settings.http_port, error })?;
         let https = Https::bind(settings, &endpoint.local_addresses(), certificates.clone(), public)?;
         let _ = context.port.set(port);

@@ -47,7 +47,7 @@ async fn answers_do_not_depend_on_the_way() {
     assert!(near[1].contains("demo-1>reseller"), "{near:?}");
     assert!(near[2].contains("/lines/0/quantity") && near[3].contains("forbidden"), "{near:?}");
 
-    let (shutdown, listeners) = (Shutdown::new(Duration::from_secs(1)), process::bind_localhost(0).await.unwrap());
+    let (shutdown, listeners) = (Shutdown::new(Duration::from_secs(1)), process::bind_localhost(0).unwrap());
     let url = format!("http://{}/", listeners[0].local_addr().unwrap());
     let serving = tokio::spawn({
         let (router, shutdown) = (here.router(), shutdown.clone());

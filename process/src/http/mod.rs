@@ -20,7 +20,7 @@ use hyper_util::{
 use serde::{Deserialize, Serialize};
 use tokio::{
     io::{AsyncRead, AsyncWrite},
-    net::{TcpListener, TcpStream},
+    net::{TcpListener, TcpSocket, TcpStream},
     sync::{OwnedSemaphorePermit, Semaphore},
     task::JoinSet,
     time::{sleep, timeout},
@@ -29,7 +29,7 @@ use tower::ServiceExt;
 
 use crate::{
     HANDSHAKE_TIMEOUT, HEADER_TIMEOUT, LogLimit, MAX_HEADER_BYTES, Shutdown,
-    limit::{ACCEPT_PAUSE, BIND_ATTEMPTS, DEFAULT_CONNECTIONS, KEEP_ALIVE, MAX_HEADERS, MAX_STREAMS},
+    limit::{ACCEPT_PAUSE, ACCEPT_QUEUE, BIND_ATTEMPTS, DEFAULT_CONNECTIONS, KEEP_ALIVE, MAX_HEADERS, MAX_STREAMS},
 };
 
 /// What an operator decides about HTTP over TCP.
@@ -46,17 +46,31 @@ impl Default for HttpSettings {
     }
 }
 
+/// Listens on `address`, with a queue that a crowd fits into which comes at once: who finds it full tries again a second later.
+/// Must be called within a tokio runtime.
+///
+/// # Errors
+///
+/// The address is taken or not this computer's.
+pub fn listen(address: SocketAddr) -> io::Result<TcpListener> {
+    let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
+    // A port whose old connections are still being closed is free, as for every server.
+    socket.set_reuseaddr(true)?;
+    socket.bind(address)?;
+    socket.listen(ACCEPT_QUEUE)
+}
+
 /// Listens on 127.0.0.1 and ::1 on the same port, which is chosen if `port` is 0. On a computer without IPv6 (or without
 /// IPv4) there is one listener.
 ///
 /// # Errors
 ///
 /// The port is taken on either address, or neither address exists.
-pub async fn bind_localhost(port: u16) -> io::Result<Vec<TcpListener>> {
+pub fn bind_localhost(port: u16) -> io::Result<Vec<TcpListener>> {
     let mut attempt = 0;
     loop {
         attempt += 1;
-        match bind_both(port).await {
+        match bind_both(port) {
             // A port that was free on one address was taken on the other.
             Err(error) if port == 0 && error.kind() == io::ErrorKind::AddrInUse && attempt < BIND_ATTEMPTS => {}
             result => return result,
@@ -64,17 +78,17 @@ pub async fn bind_localhost(port: u16) -> io::Result<Vec<TcpListener>> {
     }
 }
 
-async fn bind_both(port: u16) -> io::Result<Vec<TcpListener>> {
+fn bind_both(port: u16) -> io::Result<Vec<TcpListener>> {
     let missing =
         |error: &io::Error| matches!(error.kind(), io::ErrorKind::AddrNotAvailable | io::ErrorKind::Unsupported);
-    let v4 = match TcpListener::bind((Ipv4Addr::LOCALHOST, port)).await {
+    let v4 = match listen((Ipv4Addr::LOCALHOST, port).into()) {
         Err(error) if missing(&error) => {
             tracing::warn!(%error, "no IPv4 on this computer");
-            return Ok(vec![TcpListener::bind((Ipv6Addr::LOCALHOST, port)).await?]);
+            return Ok(vec![listen((Ipv6Addr::LOCALHOST, port).into())?]);
         }
         result => result?,
     };
-    match TcpListener::bind((Ipv6Addr::LOCALHOST, v4.local_addr()?.port())).await {
+    match listen((Ipv6Addr::LOCALHOST, v4.local_addr()?.port()).into()) {
         Err(error) if missing(&error) => {
             tracing::warn!(%error, "no IPv6 on this computer");
             Ok(vec![v4])

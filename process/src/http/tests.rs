@@ -27,7 +27,7 @@ struct Server {
 
 impl Server {
     async fn start(max_connections: usize, grace: Duration) -> Self {
-        let listeners = bind_localhost(0).await.unwrap();
+        let listeners = bind_localhost(0).unwrap();
         let addresses = listeners.iter().map(|listener| listener.local_addr().unwrap()).collect();
         let shutdown = Shutdown::new(grace);
         let token = shutdown.clone();
@@ -85,9 +85,9 @@ async fn both_local_addresses_share_a_port_and_see_their_peers() {
 
 #[tokio::test]
 async fn a_port_in_use_is_an_error() {
-    let listeners = bind_localhost(0).await.unwrap();
+    let listeners = bind_localhost(0).unwrap();
     let port = listeners[0].local_addr().unwrap().port();
-    assert_eq!(bind_localhost(port).await.unwrap_err().kind(), io::ErrorKind::AddrInUse);
+    assert_eq!(bind_localhost(port).unwrap_err().kind(), io::ErrorKind::AddrInUse);
 }
 
 #[tokio::test]
