@@ -12,6 +12,12 @@ pub(crate) const WRITES_PER_COMMIT: usize = 512;
 /// Connections that read one database at the same time. SQLite reads on the cores of this machine; more only wait.
 pub(crate) const READERS: u32 = 4;
 
+/// Rows that a connection reads ahead of who takes them: most answers, so that they cross from SQLite's thread in one go.
+pub(crate) const ROWS_AHEAD: usize = 512;
+
+/// Memory for pages of a database that is written to, as the pragma `cache_size` counts: 32 MiB. What an order touches stays there.
+pub(crate) const WRITER_CACHE: &str = "-32768";
+
 /// Prepared statements that a connection keeps: more than all texts of one actor.
 pub(crate) const STATEMENTS: usize = 256;
 
@@ -29,6 +35,10 @@ pub(crate) const EVENTS_WAIT: Duration = Duration::from_secs(4);
 
 /// How long a duty or a claim holds without news from its process: no later another one goes on with what a dead one left.
 pub(crate) const DUTY: Duration = Duration::from_secs(10);
+
+/// From the begin of one round of a follower to the next: under load a round then takes the events of many commits, and makes one
+/// commit of its own. The first event after a quiet time does not wait.
+pub(crate) const EVENTS_ROUND: Duration = Duration::from_millis(20);
 
 /// Between two looks at a feed that other processes may have written to.
 pub(crate) const EVENTS_POLL: Duration = Duration::from_millis(500);

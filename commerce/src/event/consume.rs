@@ -1,16 +1,18 @@
 //! Following another actor's events: each has its effect here once, whatever is delivered twice and whoever dies in between.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::future::BoxFuture;
 use process::Backoff;
+use tokio::time::{Instant, sleep_until};
 
 use super::{BusError, Event, EventPage};
 use crate::auth::Scope;
 use crate::context::{Actor, Context, Tasks};
 use crate::fault::Faults;
-use crate::limit::{DUTY, EVENTS_PER_PAGE, EVENTS_WAIT};
+use crate::limit::{DUTY, EVENTS_PER_PAGE, EVENTS_ROUND, EVENTS_WAIT};
 use crate::peer::{Identity, Peer};
 use crate::store::{Database, StoreError, Tx, args};
 
@@ -19,7 +21,16 @@ pub(crate) trait Handler: Send + Sync + 'static {
     /// Runs in the transaction that also notes the event as handled: nothing but rows of this database may change. An error
     /// stops the feed here until it succeeds, so events that do not concern the consumer are `Ok`.
     fn handle<'t>(&'t self, tx: &'t mut Tx, event: &'t Event) -> BoxFuture<'t, Result<(), StoreError>>;
+
+    /// The subjects that concern the consumer, of many events at once and in the same transaction: the others' events are noted but
+    /// not handled. `None` for all, unless the handler can tell by one statement.
+    fn concerning<'t>(&'t self, _: &'t mut Tx, _: &'t [&'t Event]) -> Concerning<'t> {
+        Box::pin(async { Ok(None) })
+    }
 }
+
+/// See [`Handler::concerning`].
+pub(crate) type Concerning<'t> = BoxFuture<'t, Result<Option<HashSet<String>>, StoreError>>;
 
 /// Follows an actor's events from the first one on, until shutdown. `consumer` names the follower in its database and never
 /// changes. Of several processes that share the database one follows.
@@ -55,7 +66,9 @@ impl Follower {
     async fn run(self) {
         let mut pause = Pause::new(self.consumer);
         loop {
+            let begun = Instant::now();
             pause.after(self.round().await).await;
+            sleep_until(begun + EVENTS_ROUND).await;
         }
     }
 
@@ -120,17 +133,25 @@ impl Pause {
     }
 }
 
-/// Handles those events that were not handled before.
+/// Handles those events that were not handled before. Statements do not grow with the number of events that do not concern the
+/// consumer: a busy shop tells of thousands a second.
 pub(super) async fn apply(
     tx: &mut Tx,
     consumer: &'static str,
     handler: &dyn Handler,
     events: &[Event],
 ) -> Result<(), StoreError> {
-    for event in events {
-        let note = "INSERT INTO inbox (consumer, id, at) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING";
-        let now = tx.now();
-        if tx.run(note, args![consumer, event.id.as_str(), now]).await? > 0 {
+    let ids: Vec<_> = events.iter().map(|event| (event.id.as_str(),)).collect();
+    let note = "
+        INSERT INTO inbox (consumer, id, at) SELECT $1, x.id, $2 FROM {rows $3 (id text)} AS x WHERE true
+        ON CONFLICT DO NOTHING RETURNING id";
+    let noted = tx.rows(note, args![consumer, tx.now(), serde_json::to_string(&ids)?]).await?;
+    let mut fresh = noted.iter().map(|row| row.text(0)).collect::<Result<HashSet<_>, _>>()?;
+    // The first of those that came twice.
+    let fresh: Vec<&Event> = events.iter().filter(|event| fresh.remove(event.id.as_str())).collect();
+    let concerning = handler.concerning(tx, &fresh).await?;
+    for event in fresh {
+        if concerning.as_ref().is_none_or(|subjects| subjects.contains(&event.subject)) {
             handler.handle(tx, event).await?;
         }
     }

@@ -20,7 +20,7 @@ use crate::clock::Timestamp;
 use crate::context::Actor;
 use crate::context::{Context, Tasks};
 
-pub(crate) use consume::{Handler, consume};
+pub(crate) use consume::{Concerning, Handler, consume};
 #[cfg(any(test, feature = "nats"))]
 pub(crate) use feed::read;
 pub(crate) use feed::routes;

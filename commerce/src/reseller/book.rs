@@ -1,5 +1,7 @@
 //! Orders in SQL: every change of one goes through [`advance`], which applies facts to it in a transaction.
 
+use std::collections::HashSet;
+
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -207,6 +209,16 @@ pub(crate) async fn history(db: &Database, id: &str, after: i64) -> Result<Vec<H
 pub(crate) async fn part_of(tx: &mut Tx, shop: Shop, shop_order: &str) -> Result<Option<(String, usize)>, StoreError> {
     let sql = "SELECT order_id, part FROM sub_order WHERE shop = $1 AND shop_order = $2";
     placed(tx.row(sql, args![shop.as_str(), shop_order]).await?.as_ref())
+}
+
+/// Which of a shop's orders are parts of ours.
+pub(crate) async fn parts_among(tx: &mut Tx, shop: Shop, orders: &[&str]) -> Result<HashSet<String>, StoreError> {
+    let orders: Vec<_> = orders.iter().map(|order| (order,)).collect();
+    let sql = "
+        SELECT x.id FROM {rows $1 (id text)} AS x
+        JOIN sub_order AS s ON s.shop = $2 AND s.shop_order = x.id";
+    let rows = tx.rows(sql, args![serde_json::to_string(&orders)?, shop.as_str()]).await?;
+    rows.iter().map(|row| row.text(0).map(str::to_owned)).collect()
 }
 
 /// Which shipment of which order a shipment of the warehouse is.

@@ -5,12 +5,12 @@ use std::sync::Arc;
 use futures_util::future::BoxFuture;
 use serde::de::DeserializeOwned;
 
-use super::book::{advance, order_of_parcel, part_of, shipment_of};
+use super::book::{advance, order_of_parcel, part_of, parts_among, shipment_of};
 use super::perform::{CourierParcel, ShopOrder, WarehouseShipment};
 use super::saga::{Fact, Policy, Shop};
 use super::{Reseller, actor};
 use crate::context::{Actor, Tasks};
-use crate::event::{Event, Handler, consume};
+use crate::event::{Concerning, Event, Handler, consume};
 use crate::store::{StoreError, Tx};
 
 /// Follows everybody whose news matter.
@@ -43,11 +43,14 @@ struct OfShop {
 }
 
 impl Handler for OfShop {
+    fn concerning<'t>(&'t self, tx: &'t mut Tx, events: &'t [&'t Event]) -> Concerning<'t> {
+        let orders = events.iter().filter(|event| event.kind.starts_with("order.")).map(|event| event.subject.as_str());
+        let orders: Vec<_> = orders.collect();
+        Box::pin(async move { parts_among(tx, self.shop, &orders).await.map(Some) })
+    }
+
     fn handle<'t>(&'t self, tx: &'t mut Tx, event: &'t Event) -> BoxFuture<'t, Result<(), StoreError>> {
         Box::pin(async move {
-            if !event.kind.starts_with("order.") {
-                return Ok(());
-            }
             let Some((id, part)) = part_of(tx, self.shop, &event.subject).await? else { return Ok(()) };
             let Some(order) = read::<ShopOrder>(event) else { return Ok(()) };
             advance(tx, &id, vec![Fact::Shop(part, order.into())], &self.policy).await.map(drop)

@@ -22,7 +22,7 @@ use super::{Batch, Migration, Once, Row, Storage, StoreError, Tx, Value, args};
 use crate::clock::Clock;
 use crate::fault::Faults;
 use crate::id::new_uuid;
-use crate::limit::{BUSY_TIMEOUT, CONNECT_TIMEOUT, READERS, STATEMENTS, WRITES_WAITING};
+use crate::limit::{BUSY_TIMEOUT, CONNECT_TIMEOUT, READERS, ROWS_AHEAD, STATEMENTS, WRITER_CACHE, WRITES_WAITING};
 
 /// A database, open for reading and writing. Clones share it.
 #[derive(Debug, Clone)]
@@ -217,6 +217,7 @@ async fn open_sqlite(file: &Path, migrations: &[&[Migration]]) -> Result<(Pool, 
         .busy_timeout(BUSY_TIMEOUT)
         .foreign_keys(true)
         .statement_cache_capacity(STATEMENTS)
+        .row_buffer_size(ROWS_AHEAD)
         .pragma("temp_store", "memory")
         // An export reads for minutes; what is slow shows in metrics.
         .disable_statement_logging();
@@ -225,6 +226,7 @@ async fn open_sqlite(file: &Path, migrations: &[&[Migration]]) -> Result<(Pool, 
         .create_if_missing(true)
         .journal_mode(SqliteJournalMode::Wal)
         .synchronous(SqliteSynchronous::Full)
+        .pragma("cache_size", WRITER_CACHE)
         .pragma("wal_autocheckpoint", "4000");
     let pool = |connections| SqlitePoolOptions::new().max_connections(connections).acquire_timeout(CONNECT_TIMEOUT);
     let writer = pool(1).connect_with(writing).await?;

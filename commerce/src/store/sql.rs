@@ -77,7 +77,8 @@ impl Dialect {
         }
         let parameter = parameter.trim();
         into.push_str(&if self.is_sqlite() {
-            format!(" FROM json_each({parameter}))")
+            // Elements as JSONB: json_each would write each of them as text again, to be read once for every column.
+            format!(" FROM jsonb_each({parameter}))")
         } else {
             format!(" FROM jsonb_array_elements({parameter}::jsonb) AS e(v))")
         });
@@ -98,7 +99,7 @@ mod tests {
         let sql = "SELECT x.a FROM {rows $2 (a text, b int)} AS x{postgres: FOR UPDATE}{sqlite: LIMIT 1}";
         assert_eq!(
             Dialect::Sqlite.render(sql).unwrap(),
-            "SELECT x.a FROM (SELECT (value->>0) AS a, (value->>1) AS b FROM json_each($2)) AS x LIMIT 1"
+            "SELECT x.a FROM (SELECT (value->>0) AS a, (value->>1) AS b FROM jsonb_each($2)) AS x LIMIT 1"
         );
     }
 
