@@ -12,9 +12,11 @@ use crate::actor::Actor;
 use crate::auth::{Authority, Grant, Role, Scope, Scopes};
 use crate::clock::Clock;
 use crate::commerce::{self, Commerce, StartError, data_folder};
+use crate::courier;
 use crate::fault::Faults;
 use crate::furniture;
 use crate::pharmacy::{self, Columns};
+use crate::reseller;
 use crate::settings::CommerceSettings;
 use crate::store::{self, Database, Storage};
 
@@ -30,6 +32,8 @@ Examples:
   efir-commerce token --role customer --subject demo-1
                                                     a token for trying things out, on standard output
   efir-commerce import kela prices.txt              a price list into the pharmacy's catalogue, all or nothing
+  efir-commerce measure routes --stops 200 --vans 10
+                                                    how long a day's routes take to plan here, and how good they are
   efir-commerce backup copies/                      copies of the databases while they are in use
 
 Environment: EFIR_LIMIT__IN_FLIGHT=512 sets limit.in_flight, and so on.
@@ -74,6 +78,12 @@ enum Action {
         #[command(subcommand)]
         shop: SeedAction,
     },
+    /// Time the planners on made-up problems: one line of JSON
+    Measure {
+        /// Which
+        #[command(subcommand)]
+        planner: MeasureAction,
+    },
     /// Take a price list over into the pharmacy's catalogue: all of it or nothing
     Import(ImportArguments),
     /// Copy the databases to another folder while they are in use
@@ -95,6 +105,32 @@ enum SeedAction {
         /// How many
         #[arg(long, value_parser = clap::value_parser!(i64).range(1..=furniture::BULK_ROWS))]
         rows: i64,
+    },
+}
+
+/// What is timed. The bounds are those of real baskets and days.
+#[derive(Debug, Clone, Copy, clap::Subcommand)]
+enum MeasureAction {
+    /// From which shop each line of a basket comes
+    Sourcing {
+        /// Lines of a basket
+        #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u16).range(1..=50))]
+        lines: u16,
+        /// Shops that have all of them
+        #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u16).range(1..=8))]
+        shops: u16,
+        /// How many baskets
+        #[arg(long, default_value_t = 200, value_parser = clap::value_parser!(u16).range(1..=10_000))]
+        baskets: u16,
+    },
+    /// Which van brings which parcel
+    Routes {
+        /// Doors
+        #[arg(long, default_value_t = 200, value_parser = clap::value_parser!(u16).range(1..=600))]
+        stops: u16,
+        /// Vans
+        #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u16).range(1..=60))]
+        vans: u16,
     },
 }
 
@@ -153,6 +189,7 @@ pub async fn start(flags: Flags, shutdown: Shutdown) -> Result<(), StartError> {
             furniture::bulk(&furniture::database(&context).await?, rows).await?;
             print(&format!("{rows} synthetic products\n"))
         }
+        Some(Action::Measure { planner }) => print(&(measure(&settings, planner)? + "\n")),
         Some(Action::Import(arguments)) => import(&settings, state.as_deref(), &arguments).await,
         Some(Action::Backup { to }) => {
             let copied = store::back_up(&settings.storage, &data_folder(&settings, state.as_deref())?, &to).await?;
@@ -192,6 +229,19 @@ fn welcome(addresses: &[SocketAddr]) -> String {
     format!(
         "The shops are open.\n\n  for people     http://localhost:{port}/shop/\n  for programs   http://localhost:{port}/api/docs\n\nCtrl-C ends it.\n"
     )
+}
+
+fn measure(settings: &CommerceSettings, planner: MeasureAction) -> Result<String, StartError> {
+    let figures = match planner {
+        MeasureAction::Sourcing { lines, shops, baskets } => {
+            let limit = Duration::from_millis(settings.reseller.sourcing_ms);
+            serde_json::to_string(&reseller::measure_sourcing(lines.into(), shops.into(), baskets.into(), limit))
+        }
+        MeasureAction::Routes { stops, vans } => {
+            serde_json::to_string(&courier::measure_routes(stops.into(), vans.into()))
+        }
+    };
+    Ok(figures?)
 }
 
 fn print_token(

@@ -37,8 +37,8 @@ pub(crate) const STOPS_PER_DAY: usize = 600;
 /// Vans of one day's plan.
 pub(crate) const VANS: usize = 60;
 
-/// Seconds that planning may take: orders keep the other core meanwhile.
-pub(crate) const PLAN_SECONDS: usize = 2;
+/// How long planning may take: orders keep the other core meanwhile.
+pub(crate) const PLAN_BUDGET: Duration = Duration::from_secs(2);
 
 /// Least time between two plans of one day: a burst of parcels is planned once.
 pub(crate) const PLAN_PAUSE: Duration = Duration::from_secs(3);

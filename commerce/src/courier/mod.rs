@@ -42,6 +42,7 @@ use crate::context::{Context, Tasks};
 use crate::store::{Database, StoreError};
 
 use adapter::{Adapter, Simulated};
+pub(crate) use plan::measure as measure_routes;
 pub use settings::CourierSettings;
 
 /// The couriers. Clones share them.

@@ -8,7 +8,7 @@ use utoipa::ToSchema;
 use super::Courier;
 use super::area::{DEPOT, locate};
 use super::calendar::Date;
-use super::limit::{PLAN_CLAIM, PLAN_PAUSE, PLAN_REST, PLAN_SECONDS, STOPS_PER_DAY, VANS};
+use super::limit::{PLAN_BUDGET, PLAN_CLAIM, PLAN_PAUSE, PLAN_REST, STOPS_PER_DAY, VANS};
 use super::model::{History, ParcelState};
 use super::plan::{self, Day, Known, Stop, Unassigned, Van};
 use super::request::ParcelRequest;
@@ -119,8 +119,7 @@ impl Courier {
         let (kept, problem) = open.day.open(DEPOT, &vans, &open.known, handed_over);
         let started = Instant::now();
         let stops = problem.stops.len();
-        let budget = Duration::from_secs(PLAN_SECONDS as u64);
-        let planned = tokio::task::spawn_blocking(move || plan::plan(&problem, budget)).await;
+        let planned = tokio::task::spawn_blocking(move || plan::plan(&problem, PLAN_BUDGET)).await;
         let Ok(mut planned) = planned else { return Ok(()) };
         planned.unassigned.extend(open.outside);
         let took = started.elapsed();

@@ -42,6 +42,7 @@ use sourcing::Planner;
 
 pub use offers::Rounding;
 pub use settings::ResellerSettings;
+pub(crate) use sourcing::measure as measure_sourcing;
 
 /// The reseller. Clones are the same one.
 #[derive(Debug, Clone)]

@@ -9,8 +9,11 @@
 //! | `simple.rs` | nearest neighbour, 2-opt and insertion: milliseconds, no dependency |
 //! | `solver.rs` | vrp-pragmatic within its budget (feature `routes`) |
 //! | `day.rs` | a day as it goes on: what is under way stays, the rest is planned anew |
+//! | `made_up.rs`, `measure.rs` | how long it takes, on a made-up day |
 
 mod day;
+mod made_up;
+mod measure;
 mod problem;
 mod simple;
 #[cfg(feature = "routes")]
@@ -20,6 +23,7 @@ mod solver;
 mod tests;
 
 pub(crate) use day::{Day, Known};
+pub(crate) use measure::measure;
 pub(crate) use problem::{Plan, Problem, Stop, Tour, Unassigned, Van, Visit, service};
 
 use std::time::Duration;

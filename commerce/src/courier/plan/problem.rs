@@ -1,8 +1,6 @@
 //! Vans, stops and the rules that a plan must keep.
 
-#[cfg(any(test, feature = "routes"))]
-use std::collections::BTreeMap;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -107,7 +105,6 @@ pub(crate) struct Plan {
 
 impl Plan {
     /// What makes one plan better than another: fewer left out, then fewer metres.
-    #[cfg(any(test, feature = "routes"))]
     pub(crate) fn cost(&self) -> (usize, i64) {
         (self.unassigned.len(), self.tours.iter().map(|tour| tour.metres).sum())
     }
@@ -194,7 +191,6 @@ impl Problem {
     ///
     /// # Errors
     /// The first rule that is broken.
-    #[cfg(any(test, feature = "routes"))]
     pub(crate) fn check(&self, plan: &Plan) -> Result<(), &'static str> {
         let places: BTreeMap<&str, usize> =
             self.stops.iter().enumerate().map(|(place, stop)| (stop.id.as_str(), place)).collect();

@@ -4,6 +4,7 @@
 //! if it breaks a rule or is dearer than the greedy answer.
 
 mod greedy;
+mod measure;
 mod planner;
 mod solver;
 #[cfg(test)]
@@ -14,6 +15,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+pub(crate) use measure::measure;
 pub(crate) use planner::Planner;
 
 /// What a shop asks for bringing its goods, in minor units.
