@@ -58,6 +58,21 @@ impl Child {
     }
 }
 
+/// Runs `target/release/NAME` to its end, and gives what it printed.
+///
+/// # Errors
+/// The binary is missing, or it failed; its own words go to this process's standard error.
+pub async fn run<S: AsRef<OsStr>>(name: &str, arguments: &[S]) -> std::io::Result<String> {
+    let mut command = Command::new(binary(name));
+    command.args(arguments).env("EFIR_LOG__LEVEL", "error").stdin(Stdio::null()).stderr(Stdio::inherit());
+    let output = command.kill_on_drop(true).output().await?;
+    if output.status.success() {
+        String::from_utf8(output.stdout).map_err(std::io::Error::other)
+    } else {
+        Err(std::io::Error::other(format!("{name}: {}", output.status)))
+    }
+}
+
 fn binary(name: &str) -> PathBuf {
     let target = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../target");
     let target = option_env!("CARGO_TARGET_DIR").map_or(target, PathBuf::from);

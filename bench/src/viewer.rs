@@ -1,11 +1,11 @@
 //! A viewer that checks every object it gets.
 
 use std::collections::BTreeMap;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
-use moqt::{FullTrackName, Location, Namespace, Parameters, TrackName};
+use moqt::{FullTrackName, HopDelay, Location, Namespace, Parameters, Properties, TrackName, property};
 use tokio::task::JoinHandle;
 use transport::{
     Address, ClientEndpoint, FetchReader, Joined, Session, SessionSettings, SubgroupReader, Subscription, TrackEvent,
@@ -38,6 +38,8 @@ pub struct Watched {
     pub missing_groups: u64,
     /// The longest time between two objects.
     pub longest_gap: Duration,
+    /// For each live object with a stamp: the time from the moment it was due at the origin until it was here whole.
+    pub delays: Vec<Duration>,
 }
 
 impl Drop for Viewer {
@@ -104,6 +106,7 @@ impl Viewer {
                     match object {
                         Ok(Some(object)) => {
                             let object: transport::Object = object;
+                            check.watched.delays.extend(delay(&object.header.properties));
                             check.take(reader.header().group, object.header.object_id, object.payload.len());
                             streams.push(next(reader));
                         }
@@ -127,6 +130,14 @@ async fn next(
 ) -> (SubgroupReader, Result<Option<transport::Object>, transport::StreamFailure>) {
     let object = reader.next_object(OBJECT_BYTES).await;
     (reader, object)
+}
+
+/// How long ago an object was due, by the origin's stamp. Origin and viewer share this machine's clock.
+fn delay(properties: &Properties) -> Option<Duration> {
+    let stamp = HopDelay::from_bytes(&properties.get_bytes(property::HOP_DELAY)?)?;
+    let due = UNIX_EPOCH.checked_add(Duration::from_micros(stamp.captured))?;
+    // A step of the clock may put it into the future.
+    Some(SystemTime::now().duration_since(due).unwrap_or_default())
 }
 
 async fn first_live(subscription: &mut Subscription) -> Result<Location, Failure> {
