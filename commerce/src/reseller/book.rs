@@ -67,18 +67,20 @@ fn json(value: &impl Serialize) -> Result<String, StoreError> {
     serde_json::to_string(value).map_err(|error| StoreError::Value(error.to_string()))
 }
 
-/// Keeps a new order, due at once.
-pub(crate) async fn insert(tx: &mut Tx, id: &str, saga: &Saga, told: Entry) -> Result<(), StoreError> {
+/// Keeps a new order, due at once, and returns it as it is kept.
+pub(crate) async fn insert(tx: &mut Tx, id: String, saga: Saga, told: Entry) -> Result<Stored, StoreError> {
     let now = tx.now();
     let put = "
         INSERT INTO saga (id, customer, state, step, body, version, created_at, deadline, due)
         VALUES ($1, $2, $3, $4, $5, 1, $6, $7, $6)";
     let state = saga.state();
-    let args = args![id, saga.customer.as_str(), state.as_str(), told.step, json(saga)?, now, saga.deadline];
+    let body = json(&saga)?;
+    let args = args![id.as_str(), saga.customer.as_str(), state.as_str(), told.step, body, now, saga.deadline];
     tx.run(put, args).await?;
-    put_parts(tx, id, saga).await?;
-    put_history(tx, id, &[told]).await?;
-    tx.publish(event(state), id, &Changed { id, state, version: 1 })
+    put_parts(tx, &id, &saga).await?;
+    put_history(tx, &id, &[told]).await?;
+    tx.publish(event(state), id.as_str(), &Changed { id: &id, state, version: 1 })?;
+    Ok(Stored { id, saga, version: 1, created_at: now })
 }
 
 /// Applies facts to an order and makes it due. Returns it as it is then; None if there is no such order.
@@ -195,14 +197,23 @@ pub(crate) async fn list(
     db.rows(sql, args![customer, before, limit]).await?.iter().map(stored).collect()
 }
 
+const HISTORY: &str =
+    "SELECT seq, at, step, detail FROM history WHERE order_id = $1 AND seq > $2 ORDER BY seq LIMIT $3";
+
+/// Of the columns seq, at, step and detail.
+fn entry(row: &Row) -> Result<HistoryEntry, StoreError> {
+    let (step, detail) = (row.text(2)?.to_owned(), row.text(3)?.to_owned());
+    Ok(HistoryEntry { seq: row.int(0)?, at: row.time(1)?, step, detail })
+}
+
 /// An order's history after an entry.
 pub(crate) async fn history(db: &Database, id: &str, after: i64) -> Result<Vec<HistoryEntry>, StoreError> {
-    let sql = "SELECT seq, at, step, detail FROM history WHERE order_id = $1 AND seq > $2 ORDER BY seq LIMIT $3";
-    let entry = |row: &Row| {
-        let (step, detail) = (row.text(2)?.to_owned(), row.text(3)?.to_owned());
-        Ok(HistoryEntry { seq: row.int(0)?, at: row.time(1)?, step, detail })
-    };
-    db.rows(sql, args![id, after, HISTORY_PER_PAGE]).await?.iter().map(entry).collect()
+    db.rows(HISTORY, args![id, after, HISTORY_PER_PAGE]).await?.iter().map(entry).collect()
+}
+
+/// An order's history as this transaction sees it.
+pub(crate) async fn history_in(tx: &mut Tx, id: &str) -> Result<Vec<HistoryEntry>, StoreError> {
+    tx.rows(HISTORY, args![id, 0_i64, HISTORY_PER_PAGE]).await?.iter().map(entry).collect()
 }
 
 /// Which part of which order a shop's own order is.

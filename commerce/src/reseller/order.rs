@@ -8,9 +8,9 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::Reseller;
-use super::book::{HistoryEntry, Stored, advance, history, insert, load};
+use super::book::{HistoryEntry, Stored, advance, history, history_in, insert, load};
 use super::limit::MAX_LINES;
-use super::payment::{LedgerEntry, of_order};
+use super::payment::{LedgerEntry, of_order, of_order_in};
 use super::perform::new_part;
 use super::quote::{LineView, Quote, Shopper, WantedLine, vat_of};
 use super::saga::{Fact, OrderState, Parcel, PartState, Payment, Retry, Saga, Shop, placed};
@@ -21,7 +21,7 @@ use crate::id::OrderId;
 use crate::language::Language;
 use crate::money::{Money, VatLine};
 use crate::problem::Problem;
-use crate::store::Once;
+use crate::store::{Once, StoreError, Tx};
 
 /// How an order is to be paid.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize, Validate, ToSchema)]
@@ -176,6 +176,13 @@ impl OrderSummary {
 }
 
 impl OrderView {
+    /// As it is at the end of this transaction: what a repeat of the request gets, too, however far the order is by then.
+    async fn in_transaction(tx: &mut Tx, order: Stored, shipping_vat: i64) -> Result<Self, StoreError> {
+        let entries = history_in(tx, &order.id).await?;
+        let movements = of_order_in(tx, &order.id).await?;
+        Ok(Self::new(order, entries, movements, shipping_vat))
+    }
+
     fn new(order: Stored, history: Vec<HistoryEntry>, movements: Vec<LedgerEntry>, shipping_vat: i64) -> Self {
         let Stored { id, saga, version, created_at } = order;
         let counted = || saga.parts.iter().filter(|part| part.state != PartState::Replaced && !part.lines.is_empty());
@@ -255,7 +262,8 @@ impl Reseller {
         // A repeat of a request that was worked on gets its first answer, whatever the shops have by now.
         let quote = self.quote(&body.lines, shopper).await.and_then(whole);
         let (customer, hold) = (caller.subject.clone(), self.policy().hold_timeout);
-        let id = self.db().write::<String, Problem, _>(Some(once), move |tx| {
+        let shipping_vat = self.settings().shipping_vat;
+        let order = self.db().write::<OrderView, Problem, _>(Some(once), move |tx| {
             Box::pin(async move {
                 let agreed = body.agreed;
                 let saga = saga_of(quote?, body, customer, restricted, tx.now(), hold);
@@ -264,13 +272,13 @@ impl Reseller {
                     return Err(price_changed(total));
                 }
                 let id = OrderId::new().to_string();
-                insert(tx, &id, &saga, placed(total)).await?;
-                Ok(id)
+                let order = insert(tx, id, saga, placed(total)).await?;
+                Ok(OrderView::in_transaction(tx, order, shipping_vat).await?)
             })
         });
-        let id = id.await?;
+        let order = order.await?;
         self.faults().step("reseller.placed");
-        self.view(&id, &caller.subject).await
+        Ok(order)
     }
 
     /// An order as its customer sees it.
@@ -305,11 +313,11 @@ impl Reseller {
         customer: String,
     ) -> Result<OrderView, Problem> {
         self.own(&id, &customer).await?;
-        let (policy, order) = (*self.policy(), id.clone());
-        let cancelled = self.db().write::<bool, Problem, _>(Some(once), move |tx| {
+        let (policy, shipping_vat) = (*self.policy(), self.settings().shipping_vat);
+        let cancelled = self.db().write::<OrderView, Problem, _>(Some(once), move |tx| {
             Box::pin(async move {
-                let now = advance(tx, &order, Vec::new(), &policy).await?;
-                let now = now.ok_or_else(|| Problem::not_found("there is no such order"))?;
+                let none = || Problem::not_found("there is no such order");
+                let now = advance(tx, &id, Vec::new(), &policy).await?.ok_or_else(none)?;
                 if now.saga.live().next().is_none() {
                     return Err(Problem::conflict("it is cancelled already"));
                 }
@@ -317,12 +325,11 @@ impl Reseller {
                     return Err(Problem::conflict("too late: some of it was sent already"));
                 }
                 let reason = format!("you cancelled it: {}", body.reason);
-                advance(tx, &order, vec![Fact::Cancel(reason)], &policy).await?;
-                Ok(true)
+                let order = advance(tx, &id, vec![Fact::Cancel(reason)], &policy).await?.ok_or_else(none)?;
+                Ok(OrderView::in_transaction(tx, order, shipping_vat).await?)
             })
         });
-        cancelled.await?;
-        self.view(&id, &customer).await
+        cancelled.await
     }
 }
 

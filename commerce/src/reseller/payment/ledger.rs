@@ -5,7 +5,7 @@ use utoipa::ToSchema;
 
 use crate::clock::Timestamp;
 use crate::money::{CurrencyCode, Money};
-use crate::store::{Database, StoreError, Tx, args};
+use crate::store::{Database, Row, StoreError, Tx, args};
 
 /// One movement.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
@@ -43,16 +43,21 @@ pub(crate) async fn book(
     Ok(())
 }
 
+const OF_ORDER: &str = "SELECT kind, minor, currency, at FROM ledger WHERE order_id = $1 ORDER BY seq";
+
+/// Of the columns kind, minor, currency and at.
+fn entry(row: &Row) -> Result<LedgerEntry, StoreError> {
+    let currency = CurrencyCode::parse(row.text(2)?).unwrap_or(CurrencyCode::EUR);
+    let amount = Money { minor: row.int(1)?, currency };
+    Ok(LedgerEntry { kind: row.text(0)?.to_owned(), amount, at: row.time(3)? })
+}
+
 /// All movements of an order.
 pub(crate) async fn of_order(db: &Database, order: &str) -> Result<Vec<LedgerEntry>, StoreError> {
-    let sql = "SELECT kind, minor, currency, at FROM ledger WHERE order_id = $1 ORDER BY seq";
-    let entry = |row: &crate::store::Row| {
-        let currency = CurrencyCode::parse(row.text(2)?).unwrap_or(CurrencyCode::EUR);
-        Ok(LedgerEntry {
-            kind: row.text(0)?.to_owned(),
-            amount: Money { minor: row.int(1)?, currency },
-            at: row.time(3)?,
-        })
-    };
-    db.rows(sql, args![order]).await?.iter().map(entry).collect()
+    db.rows(OF_ORDER, args![order]).await?.iter().map(entry).collect()
+}
+
+/// All movements of an order as this transaction sees them.
+pub(crate) async fn of_order_in(tx: &mut Tx, order: &str) -> Result<Vec<LedgerEntry>, StoreError> {
+    tx.rows(OF_ORDER, args![order]).await?.iter().map(entry).collect()
 }

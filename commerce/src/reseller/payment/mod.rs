@@ -13,7 +13,7 @@ use futures_util::future::BoxFuture;
 use crate::money::Money;
 
 pub(crate) use demo::DemoProvider;
-pub(crate) use ledger::{LedgerEntry, book, of_order};
+pub(crate) use ledger::{LedgerEntry, book, of_order, of_order_in};
 
 /// Why a provider did not do what it was asked to.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

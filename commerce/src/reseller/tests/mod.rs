@@ -106,14 +106,17 @@ impl World {
     }
 
     async fn place(&self, lines: Value, token: &str) -> Result<OrderView, Problem> {
+        self.place_once(&Once::new("demo-1", crate::id::new_uuid(), "hash"), lines, token).await
+    }
+
+    async fn place_once(&self, once: &Once, lines: Value, token: &str) -> Result<OrderView, Problem> {
         let body = json!({
             "lines": lines,
             "deliver_to": { "name": "demo", "street": "Demo 1", "postcode": "00100", "city": "Helsinki" },
             "payment": { "method": "demo-card", "token": token },
         });
         let body: NewOrder = serde_json::from_value(body).unwrap();
-        let once = Once::new("demo-1", crate::id::new_uuid(), "hash");
-        self.reseller.place(&once, body, &customer(true), Language::En).await
+        self.reseller.place(once, body, &customer(true), Language::En).await
     }
 
     async fn end(&self, id: &str) -> OrderView {
@@ -182,6 +185,16 @@ async fn a_sofa_a_cheese_and_a_medicine_reach_the_door() {
     for step in ["placed", "held", "advised", "paid", "confirmed", "received", "parcel", "delivered"] {
         assert!(steps.contains(&step), "{step} is missing in {steps:?}");
     }
+}
+
+#[tokio::test]
+async fn a_request_that_comes_again_gets_its_first_answer() {
+    let world = world(ResellerSettings::default()).await;
+    let once = Once::new("demo-1", crate::id::new_uuid(), "hash");
+    let first = world.place_once(&once, basket(), "demo-card").await.unwrap();
+    assert_eq!((first.state, first.version, first.history.len()), (OrderState::Placed, 1, 1));
+    assert_eq!(world.end(&first.id).await.state, OrderState::Delivered);
+    assert_eq!(world.place_once(&once, basket(), "demo-card").await.unwrap(), first);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
