@@ -24,9 +24,40 @@ pub struct StandaloneSettings {
 
 impl Default for StandaloneSettings {
     fn default() -> Self {
-        let log = LogSettings { level: "warn".to_owned(), ..LogSettings::default() };
-        let commerce = CommerceSettings { listen: Vec::new(), demo: true, ..CommerceSettings::default() };
+        let OwnDefaults { commerce: OwnCommerce { listen, demo }, log: OwnLog { level } } = OwnDefaults::default();
+        let log = LogSettings { level: level.to_owned(), ..LogSettings::default() };
+        let commerce = CommerceSettings { listen, demo, ..CommerceSettings::default() };
         Self { relay: RelaySettings::default(), origin: origin::Settings::default(), commerce, log }
+    }
+}
+
+/// What is another default here than in the roles by themselves, also if other keys of the role are set.
+#[derive(Debug, Default, Serialize)]
+pub(crate) struct OwnDefaults {
+    commerce: OwnCommerce,
+    log: OwnLog,
+}
+
+#[derive(Debug, Serialize)]
+struct OwnCommerce {
+    listen: Vec<SocketAddr>,
+    demo: bool,
+}
+
+impl Default for OwnCommerce {
+    fn default() -> Self {
+        Self { listen: Vec::new(), demo: true }
+    }
+}
+
+#[derive(Debug, Serialize)]
+struct OwnLog {
+    level: &'static str,
+}
+
+impl Default for OwnLog {
+    fn default() -> Self {
+        Self { level: "warn" }
     }
 }
 
@@ -97,5 +128,33 @@ impl Flags {
             relay: RelayLayer { listen: self.port.map(both), http_port: self.http_port },
             origin: OriginLayer { broadcasts: self.source.clone().map(|source| [BroadcastLayer { source }]) },
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::ffi::OsString;
+
+    use process::SettingsLayers;
+
+    use super::{OwnDefaults, StandaloneSettings};
+
+    fn load(variables: &[(&str, &str)]) -> StandaloneSettings {
+        let mut layers = SettingsLayers::new();
+        layers.defaults(&OwnDefaults::default()).unwrap();
+        let variables = variables.iter().map(|(name, value)| (OsString::from(name), OsString::from(value)));
+        layers.environment(variables).unwrap();
+        layers.load().unwrap()
+    }
+
+    #[test]
+    fn one_key_of_a_role_leaves_the_others_as_they_are() {
+        for variables in [&[][..], &[("EFIR_COMMERCE__SEED", "true"), ("EFIR_LOG__FORMAT", "json")]] {
+            let settings = load(variables);
+            assert!(settings.commerce.demo && settings.commerce.listen.is_empty(), "{variables:?}");
+            assert_eq!(settings.log.level, StandaloneSettings::default().log.level);
+        }
+        let settings = load(&[("EFIR_COMMERCE__DEMO", "false"), ("EFIR_COMMERCE__LISTEN", "['127.0.0.1:1']")]);
+        assert!(!settings.commerce.demo && settings.commerce.listen.len() == 1);
     }
 }

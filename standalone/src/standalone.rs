@@ -11,7 +11,7 @@ use relay::{PageLink, Relay, Shared, UpstreamSettings};
 use serde::Serialize;
 use tempfile::TempDir;
 
-use crate::settings::{Flags, StandaloneSettings};
+use crate::settings::{Flags, OwnDefaults, StandaloneSettings};
 
 /// Why the process does not start. All of these are the operator's to mend.
 #[derive(Debug, thiserror::Error)]
@@ -78,7 +78,7 @@ pub async fn start(flags: Flags, shutdown: Shutdown) -> Result<(), StartError> {
     let check = |settings: &StandaloneSettings| {
         settings.relay.check().and_then(|()| settings.origin.check()).and_then(|()| settings.commerce.check())
     };
-    let loaded = process::load_settings(&flags.common, &flags.layer(), check)?;
+    let loaded = process::load_settings_over(&OwnDefaults::default(), &flags.common, &flags.layer(), check)?;
     let Some(settings) = loaded else { return Ok(()) };
     process::init_logs(&settings.log)?;
     let metrics = Metrics::install()?;

@@ -26,6 +26,17 @@ impl SettingsLayers {
         Self::default()
     }
 
+    /// Adds defaults of parts that are others than the parts' own: anything that serializes to a partial settings table.
+    ///
+    /// # Errors
+    ///
+    /// They have no form in TOML, which is a fault of the program.
+    pub fn defaults(&mut self, defaults: &impl Serialize) -> Result<(), SettingsError> {
+        let table = Table::try_from(defaults).map_err(|error| SettingsError::Serialize(error.to_string()))?;
+        self.merge(table, |_| SettingsOrigin::Default);
+        Ok(())
+    }
+
     /// Adds a TOML file.
     ///
     /// # Errors

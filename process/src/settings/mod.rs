@@ -64,7 +64,38 @@ pub fn load_settings<T>(
 where
     T: DeserializeOwned + Serialize,
 {
+    load_over(SettingsLayers::new(), arguments, flags, check)
+}
+
+/// As [`load_settings`], for settings whose parts have other defaults here than by themselves: `defaults` serializes to a
+/// partial settings table that everything else overwrites. A struct's own `Default` is lost once any key of that part is set.
+///
+/// # Errors
+///
+/// What is wrong, in which file and line, variable or flag.
+pub fn load_settings_over<T>(
+    defaults: &impl Serialize,
+    arguments: &SettingsArguments,
+    flags: &impl Serialize,
+    check: impl FnOnce(&T) -> Result<(), Contradiction>,
+) -> Result<Option<T>, SettingsError>
+where
+    T: DeserializeOwned + Serialize,
+{
     let mut layers = SettingsLayers::new();
+    layers.defaults(defaults)?;
+    load_over(layers, arguments, flags, check)
+}
+
+fn load_over<T>(
+    mut layers: SettingsLayers,
+    arguments: &SettingsArguments,
+    flags: &impl Serialize,
+    check: impl FnOnce(&T) -> Result<(), Contradiction>,
+) -> Result<Option<T>, SettingsError>
+where
+    T: DeserializeOwned + Serialize,
+{
     let file = arguments.settings.clone().or_else(|| env::var_os(FILE_VARIABLE).map(PathBuf::from));
     if let Some(file) = file {
         layers.file(&file)?;

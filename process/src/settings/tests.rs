@@ -100,6 +100,21 @@ fn each_layer_overwrites_the_one_below_it() {
 }
 
 #[test]
+fn a_default_of_a_part_outlives_its_neighbours_and_is_overwritten() {
+    let over = |file: &str| {
+        let mut layers = SettingsLayers::new();
+        let defaults = Flags { limits: LimitFlags { bytes: Some(7) }, ..Flags::default() };
+        layers.defaults(&defaults).unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("settings.toml");
+        fs::write(&path, file).unwrap();
+        layers.file(&path).unwrap();
+        layers.load::<Sample>().unwrap().limits
+    };
+    assert_eq!((over("").bytes, over("[limits]\nratio = 2.0").bytes, over("[limits]\nbytes = 8").bytes), (7, 7, 8));
+}
+
+#[test]
 fn an_absent_flag_never_overwrites() {
     assert!(load("quiet = true", &[], &Flags::default()).unwrap().quiet);
     assert!(!load("quiet = true", &[], &Flags { quiet: Some(false), ..Flags::default() }).unwrap().quiet);
