@@ -16,7 +16,7 @@ Exit codes:
   0  done, and every condition is met; also after Ctrl-C or SIGTERM
   1  failed: a report cannot be written, a thread or socket cannot be had
   2  the command line or the plan is wrong
-  3  no publisher could be announced at the relay
+  3  no publisher could be announced at the relay, or the shops cannot be loaded
   4  a condition is not met";
 
 const EXAMPLES: &str = "\
@@ -29,16 +29,23 @@ Examples:
   efir-stress run relay_tree https://localhost:4443 https://localhost:4453
   efir-stress capacity steady --max 2000 --html capacity.html
   efir-stress compare before.json after.json
+  efir-stress run shops --html shops.html           its shops, and whether every promise to customers was kept
+  efir-stress run promotion_peak --shops http://localhost:8090/api/v1 --arrivals 2
+  efir-stress run everything                        video and shops at once
   efir-stress plans steady";
 
 const RUN_HELP: &str = "\
 Publishers and viewers are both in this process: latency is taken on one clock, and every frame carries its number, its time
 and a checksum. With several URLs publishers go to the first one and viewers, in turn, to the others.
 
-Four conditions hold in every run: corrupt=0, gaps=0, duplicates=0, disorder=0. Conditions name a measure, with its statistic
-if it is a distribution of times, and perhaps a population before it:
+Customers of the shops come when the plan says, however slow the shops are, and each answer is timed from when its request was
+due. After the load the tool waits for orders under way and asks the shops what became of all that they had promised.
 
-  tune_in_p99<50ms    errors=0    watchers.stalls=0    relay_cpu_per_gb<10s    throughput>1Gbit/s
+These conditions hold in every run: corrupt=0, gaps=0, duplicates=0, disorder=0 with video; oversold=0, lost_orders=0,
+repeats_wrong=0, money_wrong=0, unfinished=0, torn=0, unverified=0 with shops. Conditions name a measure, with its statistic if
+it is a distribution of times, and perhaps a population or scenario before it:
+
+  tune_in_p99<50ms    errors=0    watchers.stalls=0    relay_cpu_per_gb<10s    throughput>1Gbit/s    buyers.confirm_p99<200ms
 
 docs/stress.md lists all measures with their meaning.";
 
@@ -101,10 +108,16 @@ pub(crate) struct RunArguments {
 pub(crate) struct LoadArguments {
     /// A plan's file, or the name of a shipped one
     pub(crate) plan: String,
-    /// Relays: https://host:port (WebTransport) or moqt://host:port (raw QUIC)
+    /// Relays, for plans with video: https://host:port (WebTransport) or moqt://host:port (raw QUIC)
     #[arg(value_name = "URL", default_value = DEFAULT_URL)]
     pub(crate) urls: Vec<Address>,
-    /// Length of the load: 30s, 2m. Times at which viewers come are stretched or shrunk with it
+    /// Where the shops' interface begins, for plans with shops; that of the plan unless given
+    #[arg(long, value_name = "URL")]
+    pub(crate) shops: Option<String>,
+    /// So many times as many arrivals at the shops
+    #[arg(long, value_name = "FACTOR", default_value_t = 1.0)]
+    arrivals: f64,
+    /// Length of the load: 30s, 2m. Times at which viewers and customers come are stretched or shrunk with it
     #[arg(long, value_name = "D")]
     duration: Option<Span>,
     /// Decides every random choice
@@ -185,12 +198,19 @@ struct TrustArguments {
 }
 
 impl LoadArguments {
+    /// Whether relays are named.
+    pub(crate) fn names_relays(&self) -> bool {
+        self.urls.iter().any(|url| DEFAULT_URL.parse() != Ok(url.clone()))
+    }
+
     /// What the command line changes about the plan.
     pub(crate) fn overrides(&self, viewers: Option<u32>) -> Overrides {
         Overrides {
             duration: self.duration,
             viewers,
             seed: self.seed,
+            shops: self.shops.clone(),
+            arrivals: self.arrivals,
             slack: self.slack,
             allow_large: self.allow_large,
         }

@@ -96,7 +96,10 @@ pub(crate) async fn search(arguments: CapacityArguments, shutdown: Shutdown) -> 
         return Err(Failure::Usage("--min is over --max".to_owned()));
     }
     // The bounds of the largest run are checked before the first one.
-    Plan::load(&load.plan, &load.overrides(Some(*max)))?;
+    let largest = Plan::load(&load.plan, &load.overrides(Some(*max)))?;
+    if largest.video.is_none() {
+        return Err(Failure::Usage(format!("plan {} has no viewers to find the most of", largest.name)));
+    }
     let mut search = Search::new(*min, *max, *within);
     let mut steps: Vec<Step> = Vec::new();
     let mut next = Some(search.next);

@@ -15,6 +15,7 @@ use crate::report::{OWN_SCOPES, Report, compare, html};
 use crate::require::{ALWAYS, Condition};
 use crate::run::{self, Setup};
 use crate::screen::{self, Screen};
+use crate::shop;
 
 /// Runs the subcommand.
 ///
@@ -57,24 +58,37 @@ pub(crate) fn prepare(load: &LoadArguments, plan: Plan) -> Result<Setup, Failure
             plan.name
         )));
     }
+    if plan.video.is_none() && load.names_relays() {
+        return Err(Failure::Usage(format!("plan {} loads no relay; --shops URL names its shops", plan.name)));
+    }
+    if plan.shops.is_none() && load.shops.is_some() {
+        return Err(Failure::Usage(format!("plan {} loads no shops", plan.name)));
+    }
     let conditions = conditions(&plan, load)?;
-    let targets = load.urls.iter().map(|url| target(load, url)).collect::<Result<_, _>>()?;
+    let relays = load.urls.iter().filter(|_| plan.video.is_some());
+    let targets = relays.map(|url| target(load, url)).collect::<Result<_, _>>()?;
+    if let Some(shops) = &plan.shops {
+        check_shops(&shops.url, load.allow_remote)?;
+    }
     let threads = load.threads.map(usize::from);
     Ok(Setup { plan, targets, conditions, processes: load.pid.clone(), threads })
 }
 
 /// Those of the plan, with slack, those of the command line, and those of every run.
 fn conditions(plan: &Plan, load: &LoadArguments) -> Result<Vec<Condition>, Failure> {
-    let populations = plan.video.iter().flat_map(|video| &video.viewers).map(|population| population.name.as_str());
-    let scopes: Vec<&str> = OWN_SCOPES.into_iter().chain(populations).collect();
+    let checks = plan.shops.as_ref().map(|_| shop::CHECKS);
+    let scopes: Vec<&str> = OWN_SCOPES.into_iter().chain(plan.scopes()).chain(checks).collect();
+    let always = plan.video.iter().flat_map(|_| ALWAYS).chain(plan.shops.iter().flat_map(|_| shop::ALWAYS));
     let own = plan.require.iter().map(|text| (text.as_str(), f64::from(load.slack)));
-    let asked = load.require.iter().map(String::as_str).chain(ALWAYS).map(|text| (text, 1.0));
+    let asked = load.require.iter().map(String::as_str).chain(always).map(|text| (text, 1.0));
     let mut conditions: Vec<Condition> = Vec::new();
     for (text, slack) in own.chain(asked) {
         let condition: Condition = text.parse().map_err(Failure::Usage)?;
         if !scopes.contains(&condition.scope()) {
             let known = scopes.join(", ");
-            return Err(Failure::Usage(format!("{condition}: no population has that name; there are {known}")));
+            return Err(Failure::Usage(format!(
+                "{condition}: no population or scenario has that name; there are {known}"
+            )));
         }
         let condition = condition.with_slack(slack);
         if !conditions.contains(&condition) {
@@ -82,6 +96,22 @@ fn conditions(plan: &Plan, load: &LoadArguments) -> Result<Vec<Condition>, Failu
         }
     }
     Ok(conditions)
+}
+
+/// Shops are reached over HTTP, and are as much somebody's as relays are.
+fn check_shops(url: &str, allow_remote: bool) -> Result<(), Failure> {
+    let parsed = reqwest::Url::parse(url).map_err(|error| Failure::Usage(format!("{url:?} is no URL: {error}")))?;
+    let Some(host) = parsed.host_str().filter(|_| parsed.scheme() == "http") else {
+        return Err(Failure::Usage(format!("{url} is no http:// URL: shops are loaded without encryption")));
+    };
+    let address = host.trim_start_matches('[').trim_end_matches(']').parse::<std::net::IpAddr>();
+    let here = host == "localhost" || address.is_ok_and(|address| address.is_loopback());
+    if !here && !allow_remote {
+        return Err(Failure::Usage(format!(
+            "{url} is not on this machine: --allow-remote loads it all the same, if it is yours to load"
+        )));
+    }
+    Ok(())
 }
 
 fn target(load: &LoadArguments, url: &Address) -> Result<Target, Failure> {
@@ -125,7 +155,7 @@ fn show_comparison(before: &Path, after: &Path) -> Result<(), Failure> {
 fn plans(name: Option<&str>) -> Result<(), Failure> {
     let Some(name) = name else {
         for (name, text) in SHIPPED {
-            screen::say(&format!("{name:14}{}\n", Plan::parse(text)?.description));
+            screen::say(&format!("{name:16}{}\n", Plan::parse(text)?.description));
         }
         return Ok(());
     };
@@ -134,4 +164,26 @@ fn plans(name: Option<&str>) -> Result<(), Failure> {
     };
     screen::say(text);
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::check_shops;
+
+    #[test]
+    fn shops_elsewhere_are_not_loaded_by_mistake() {
+        for here in ["http://localhost:8080/api/v1", "http://127.0.0.1:1", "http://[::1]:1/api/v1", "http://127.8.0.1"]
+        {
+            check_shops(here, false).unwrap();
+        }
+        for elsewhere in
+            ["http://192.0.2.1/", "http://localhost.example:80", "http://[2001:db8::1]:80", "http://0.0.0.0:1"]
+        {
+            assert!(check_shops(elsewhere, false).unwrap_err().to_string().contains("--allow-remote"), "{elsewhere}");
+            check_shops(elsewhere, true).unwrap();
+        }
+        for never in ["https://localhost/", "localhost:8080", "file:///etc/passwd", "", "http://"] {
+            check_shops(never, true).unwrap_err();
+        }
+    }
 }

@@ -14,6 +14,7 @@
 //! | `engine` | threads, arrivals, phases: generic over the load |
 //! | `measure` | counts and times by name: generic over the load |
 //! | `video` | synthetic publishers, viewers that check every frame |
+//! | `shop` | customers of the shops, and the check that promises were kept |
 //! | `connect`, `clock` | sessions with relays; the clock that publishers and viewers share |
 //! | `impair` | a proxy that delays, loses and limits datagrams |
 //! | `run` | one run, from its plan to its report |
@@ -40,6 +41,7 @@ mod report;
 mod require;
 mod run;
 mod screen;
+mod shop;
 mod video;
 
 use std::ffi::OsString;
@@ -57,6 +59,7 @@ pub fn main() -> ExitCode {
     let code = Arc::new(AtomicU8::new(0));
     let kept = code.clone();
     let ran = process::run("efir-stress", |shutdown| async move {
+        shutdown.set_grace(limit::INTERRUPTED);
         let logs = process::LogSettings { level: arguments.log.clone(), ..process::LogSettings::default() };
         process::init_logs(&logs)?;
         kept.store(told(command::run(arguments, shutdown).await), Ordering::Relaxed);

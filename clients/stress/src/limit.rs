@@ -12,6 +12,44 @@ pub(crate) const MAX_TRACKS: u32 = 10_000;
 pub(crate) const MAX_GROUP_FRAMES: u32 = 10_000;
 /// Bytes of one frame: a large 8K keyframe.
 pub(crate) const MAX_FRAME_BYTES: u64 = 16 << 20;
+/// Customers with a token of their own: as many as shops remember rates of.
+pub(crate) const MAX_CUSTOMERS: u32 = 100_000;
+/// Visits under way at a time: each may have a connection of its own.
+pub(crate) const MAX_VISITS: u32 = 20_000;
+/// Arrivals per second of one scenario: timers of one thread come no closer.
+pub(crate) const MAX_RATE: f64 = 10_000.0;
+/// Arrivals of one run unless `--allow-large` is given: every order among them is remembered and checked.
+pub(crate) const MAX_ARRIVALS: u64 = 1_000_000;
+/// Longest wait for an answer that a plan may ask for.
+pub(crate) const MAX_ANSWER_TIME: Duration = Duration::from_secs(120);
+/// Bytes of an answer that is not an export: a page of a hundred products, many times.
+pub(crate) const MAX_ANSWER_BYTES: usize = 8 << 20;
+/// Bytes of one row of an export.
+pub(crate) const MAX_ROW_BYTES: usize = 1 << 20;
+/// Bytes of a problem's name in a label.
+pub(crate) const PROBLEM_BYTES: usize = 64;
+/// Products of each shop that are bought: enough that buyers do not all want the same.
+pub(crate) const PRODUCTS: usize = 10;
+/// Units of each that are put on the shelf before the load: more than one run buys.
+pub(crate) const RESTOCKED: i64 = 1_000_000;
+/// Wait for tokens, goods and promotions before customers come.
+pub(crate) const SHOPS_START: Duration = Duration::from_secs(60);
+/// Tries of a request before the load that is told to come back.
+pub(crate) const PREPARE_TRIES: u32 = 60;
+/// Time between two looks at an order under way: often enough to tell seconds apart, rare enough to be no load of its own.
+pub(crate) const FOLLOW_EVERY: Duration = Duration::from_millis(500);
+/// Requests at a time before the load and of the check after it.
+pub(crate) const VERIFY_AT_ONCE: usize = 16;
+/// Tries of each request of the check: shops that were overloaded a moment ago may still be.
+pub(crate) const VERIFY_TRIES: u32 = 10;
+/// Pause before the next of them.
+pub(crate) const VERIFY_PAUSE: Duration = Duration::from_millis(500);
+/// Time of the whole check: a million orders at some thousands per second.
+pub(crate) const VERIFY: Duration = Duration::from_secs(600);
+/// The same after an interrupted run: whoever pressed Ctrl-C waits.
+pub(crate) const VERIFY_INTERRUPTED: Duration = Duration::from_secs(5);
+/// Pages of one customer's orders: a hundred each.
+pub(crate) const LIST_PAGES: usize = 1000;
 /// Bytes of a plan's text: the largest one that makes sense, a hundred times.
 pub(crate) const MAX_PLAN_BYTES: u64 = 1 << 20;
 /// Bytes of a report that `compare` reads: an hour of intervals of one second with ten populations.
@@ -55,6 +93,8 @@ pub(crate) const RETRY: Duration = Duration::from_millis(500);
 pub(crate) const DRAIN: Duration = Duration::from_secs(1);
 /// After that, this long for everybody to say goodbye.
 pub(crate) const LEAVE: Duration = Duration::from_secs(4);
+/// From a signal to the report: what is on its way, goodbyes of visits, viewers, publishers and paths, and a short check.
+pub(crate) const INTERRUPTED: Duration = Duration::from_secs(30);
 /// How often each worker looks whether its timers fire in time.
 pub(crate) const LAG_PROBE: Duration = Duration::from_millis(20);
 /// Timers later than this, one in a hundred, make the tool's own figures doubtful: half a frame at 50 per second.
@@ -73,6 +113,8 @@ pub(crate) const DATAGRAM_BYTES: usize = 65_536;
 pub(crate) const QUEUE_DELAY: Duration = Duration::from_millis(500);
 /// Redraws of the dashboard.
 pub(crate) const REDRAW: Duration = Duration::from_millis(250);
+/// Kinds of troubles that the dashboard has room for.
+pub(crate) const DASHBOARD_TROUBLES: usize = 10;
 /// Intervals the dashboard's curves show.
 pub(crate) const DASHBOARD_INTERVALS: usize = 120;
 /// Runs that one capacity search makes at most.

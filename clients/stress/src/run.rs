@@ -7,7 +7,7 @@ use process::Shutdown;
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use tokio::sync::watch;
-use tokio::time::{Instant, MissedTickBehavior, interval_at, sleep, timeout};
+use tokio::time::{Instant, MissedTickBehavior, interval_at, sleep, sleep_until, timeout};
 
 use crate::connect::Target;
 use crate::engine::{Job, Phase, PhaseSender, Stop, Workers, phases};
@@ -15,11 +15,12 @@ use crate::error::Failure;
 use crate::impair::Proxy;
 use crate::limit;
 use crate::measure::Recorder;
-use crate::plan::{ImpairmentPlan, Plan, VideoPlan};
+use crate::plan::{ImpairmentPlan, Plan, ShopsPlan, VideoPlan};
 use crate::probe::Probe;
 use crate::report::{PUBLISHERS, Report, ReportBuilder, TOOL};
 use crate::require::Condition;
 use crate::screen::Screen;
+use crate::shop;
 use crate::video::{ERRORS, Share, Start, VideoLoad};
 
 /// Threads of the tool that carry load are named so.
@@ -60,27 +61,26 @@ struct Stage {
 /// # Errors
 /// Nothing can be published at the relay, or threads, sockets or processes are not to be had.
 pub(crate) async fn run(setup: &Setup, screen: &mut Screen, shutdown: &Shutdown) -> Result<Report, Failure> {
-    let Setup { plan, targets, conditions, processes, .. } = setup;
-    let Some(video) = &plan.video else { return Err(Failure::Usage("the plan loads nothing".to_owned())) };
+    let Setup { plan, conditions, processes, .. } = setup;
     let mut probe = Probe::new(processes).map_err(Failure::Start)?;
-    let load =
-        VideoLoad::new(video, plan.seed, run_number(plan.seed)).map_err(|error| Failure::Usage(error.to_string()))?;
-    let mut scopes = vec![TOOL.to_owned(), PUBLISHERS.to_owned()];
-    scopes.extend(video.viewers.iter().map(|population| population.name.clone()));
+    let number = run_number(plan.seed);
+    let scopes = scopes(plan);
+    let checks = scopes.len().saturating_sub(1);
+    let mut shops = match &plan.shops {
+        Some(shops) => Some(prepare_shops(shops, plan.seed, number, shutdown).await?),
+        None => None,
+    };
     let (phase, stop) = phases();
     let (path_phase, path_stop) = phases();
     let (sources, workers, paths) = (Workers::default(), Workers::default(), Workers::default());
     let mut stage =
         Stage { sources, workers, paths, path_phase, path_stop, recorder: Arc::new(Recorder::new(scopes)), stop };
-    let started = match stage.publish(&load, &targets[0], shutdown).await {
-        Ok(()) => stage.watch(setup, video, &load).await,
-        Err(failure) => Err(failure),
-    };
+    let started = stage.start(setup, shops.as_mut(), number, shutdown).await;
     if let Err(failure) = started {
         stage.ended(&phase).await;
         return Err(failure);
     }
-    screen.begun(plan, targets);
+    screen.begun(setup);
     let begun = Instant::now();
     // Setting up is not part of what the machine is asked for.
     probe.look();
@@ -89,14 +89,15 @@ pub(crate) async fn run(setup: &Setup, screen: &mut Screen, shutdown: &Shutdown)
         description: plan.description.clone(),
         seed: plan.seed,
         viewers: plan.viewers(),
-        relays: targets.iter().map(|target| target.shown.clone()).collect(),
+        arrivals: plan.arrivals(),
+        relays: setup.shown(),
         ..Report::default()
     };
     let mut builder = ReportBuilder::new(stage.recorder.scopes(), blank);
     let mut ticks = interval_at(begun + plan.interval.0, plan.interval.0);
     // No interval is shorter than planned: CPU time is told in hundredths of a second.
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    let end = sleep(plan.duration.0);
+    let end = sleep_until(begun + plan.duration.0);
     tokio::pin!(end);
     let interrupted = loop {
         tokio::select! {
@@ -113,14 +114,71 @@ pub(crate) async fn run(setup: &Setup, screen: &mut Screen, shutdown: &Shutdown)
     screen.interval(builder.interval(begun.elapsed(), &stage.recorder.take(), &probe.look()));
     // What is on the way still arrives, then everybody settles the books.
     phase.reach(Phase::Draining);
+    shops.iter().for_each(shop::Stage::close);
     sleep(limit::DRAIN).await;
     let recorder = stage.recorder.clone();
     stage.ended(&phase).await;
+    if let Some(shops) = shops {
+        screen.settling();
+        let asked = async {
+            tokio::select! {
+                () = shutdown.begun() => {}
+                () = screen.quit() => {}
+            }
+        };
+        shops.finish(recorder.meter(checks), asked, interrupted).await;
+    }
     screen.interval(builder.settle(begun.elapsed(), &recorder.take()));
     Ok(builder.finish(interrupted, conditions))
 }
 
+impl Setup {
+    /// What is loaded, for people.
+    pub(crate) fn shown(&self) -> Vec<String> {
+        let relays = self.targets.iter().map(|target| target.shown.clone());
+        relays.chain(self.plan.shops.iter().map(|shops| shops.url.clone())).collect()
+    }
+}
+
+/// Names of all parts of the run, the last that of the check of shops.
+fn scopes(plan: &Plan) -> Vec<String> {
+    let own = [TOOL, PUBLISHERS].into_iter();
+    own.chain(plan.scopes()).chain(plan.shops.iter().map(|_| shop::CHECKS)).map(str::to_owned).collect()
+}
+
+async fn prepare_shops(plan: &ShopsPlan, seed: u64, number: u64, shutdown: &Shutdown) -> Result<shop::Stage, Failure> {
+    tokio::select! {
+        biased;
+        () = shutdown.begun() => Err(Failure::Connection("stopped before it began".to_owned())),
+        ready = shop::Stage::prepare(plan, seed, number) => ready,
+    }
+}
+
 impl Stage {
+    /// Begins what the plan has: video first, whose publishers take their time.
+    async fn start(
+        &mut self,
+        setup: &Setup,
+        shops: Option<&mut shop::Stage>,
+        number: u64,
+        shutdown: &Shutdown,
+    ) -> Result<(), Failure> {
+        let Plan { video, seed, .. } = &setup.plan;
+        if let (Some(video), Some(target)) = (video, setup.targets.first()) {
+            let load = VideoLoad::new(video, *seed, number).map_err(|error| Failure::Usage(error.to_string()))?;
+            self.publish(&load, target, shutdown).await?;
+            self.watch(setup, video, &load).await?;
+        }
+        if let Some(shops) = shops {
+            // Viewers need the cores more than those who wait for answers.
+            let threads = if video.is_some() { 1 } else { setup.threads.unwrap_or_else(cores).min(limit::MAX_WORKERS) };
+            let first = FIRST_POPULATION + video.as_ref().map_or(0, |video| video.viewers.len());
+            let scopes = shop::Scopes { tool: TOOL_SCOPE, first };
+            shops.start(&self.recorder, scopes, threads, setup.plan.duration.0)?;
+        }
+        Ok(())
+    }
+
     /// Publishes everything, and waits until the relay knows.
     async fn publish(&mut self, load: &VideoLoad, target: &Target, shutdown: &Shutdown) -> Result<(), Failure> {
         let (announced, mut count) = watch::channel(0);
@@ -151,8 +209,7 @@ impl Stage {
 
     /// Lets viewers come.
     async fn watch(&mut self, setup: &Setup, video: &VideoPlan, load: &VideoLoad) -> Result<(), Failure> {
-        let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
-        let threads = setup.threads.unwrap_or(cores).min(limit::MAX_WORKERS).min(video.count().max(1) as usize);
+        let threads = setup.threads.unwrap_or_else(cores).min(limit::MAX_WORKERS).min(video.count().max(1) as usize);
         let leaves = if setup.targets.len() > 1 { &setup.targets[1..] } else { &setup.targets[..] };
         let mut targets = leaves.to_vec();
         if let Some(plan) = setup.plan.impairment {
@@ -200,6 +257,10 @@ impl Stage {
         self.path_phase.reach(Phase::Ended);
         self.paths.ended().await;
     }
+}
+
+fn cores() -> usize {
+    std::thread::available_parallelism().map_or(1, std::num::NonZero::get)
 }
 
 /// Tells this run from earlier ones at the same relay: the seed alone would not.

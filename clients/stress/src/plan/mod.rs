@@ -4,6 +4,7 @@ mod error;
 mod impairment;
 mod quantity;
 mod shipped;
+mod shops;
 mod video;
 
 use serde::Deserialize;
@@ -12,6 +13,7 @@ pub(crate) use error::PlanError;
 pub(crate) use impairment::ImpairmentPlan;
 pub(crate) use quantity::{Quantity, Rate, Size, Span};
 pub(crate) use shipped::SHIPPED;
+pub(crate) use shops::{Errand, ShopsPlan};
 pub(crate) use video::{Behaviour, Choice, Join, Population, VideoPlan};
 
 use std::path::Path;
@@ -47,6 +49,8 @@ pub(crate) struct Plan {
     pub(crate) impairment: Option<ImpairmentPlan>,
     /// Publishers and viewers.
     pub(crate) video: Option<VideoPlan>,
+    /// Customers of the shops.
+    pub(crate) shops: Option<ShopsPlan>,
 }
 
 fn default_duration() -> Span {
@@ -70,6 +74,10 @@ pub(crate) struct Overrides {
     pub(crate) duration: Option<Span>,
     pub(crate) viewers: Option<u32>,
     pub(crate) seed: Option<u64>,
+    /// Where the shops are.
+    pub(crate) shops: Option<String>,
+    /// How many times as many arrivals at the shops.
+    pub(crate) arrivals: f64,
     /// How many times longer a pause must be to be a stall.
     pub(crate) slack: u32,
     /// Bounds on count and time do not hold.
@@ -96,11 +104,16 @@ impl Plan {
     }
 
     pub(crate) fn apply(&mut self, overrides: &Overrides) {
-        let Overrides { duration, viewers, seed, slack, allow_large: _ } = overrides;
+        let Overrides { duration, viewers, seed, shops, arrivals, slack, allow_large: _ } = overrides;
         if let Some(duration) = duration {
             let factor = duration.0.as_secs_f64() / self.duration.0.as_secs_f64().max(f64::MIN_POSITIVE);
             self.duration = *duration;
             self.video.iter_mut().for_each(|video| video.stretch(factor.min(MAX_STRETCH)));
+            self.shops.iter_mut().for_each(|shops| shops.stretch(factor.min(MAX_STRETCH)));
+        }
+        if let Some(plan) = &mut self.shops {
+            plan.scale(*arrivals);
+            plan.url = shops.clone().unwrap_or_else(|| std::mem::take(&mut plan.url));
         }
         self.seed = seed.unwrap_or(self.seed);
         if let Some(video) = &mut self.video {
@@ -114,6 +127,18 @@ impl Plan {
     /// Viewers of the plan.
     pub(crate) fn viewers(&self) -> u32 {
         self.video.as_ref().map_or(0, VideoPlan::count)
+    }
+
+    /// Arrivals at the shops.
+    pub(crate) fn arrivals(&self) -> u64 {
+        self.shops.as_ref().map_or(0, |shops| shops.arrivals(self.duration.0))
+    }
+
+    /// Parts of the run that have measures of their own.
+    pub(crate) fn scopes(&self) -> impl Iterator<Item = &str> {
+        let populations = self.video.iter().flat_map(|video| &video.viewers).map(|population| &*population.name);
+        let scenarios = self.shops.iter().flat_map(|shops| &shops.scenarios).map(|scenario| &*scenario.name);
+        populations.chain(scenarios)
     }
 
     /// Says what makes no sense.
@@ -145,10 +170,14 @@ impl Plan {
         if let Some(impairment) = &self.impairment {
             impairment.check()?;
         }
-        match &self.video {
-            Some(video) => video.check(duration),
-            None => wrong("video", "is missing: the plan would load nothing".to_owned()),
+        if self.video.is_none() && self.shops.is_none() {
+            return wrong("video", "and `shops` are missing: the plan would load nothing".to_owned());
         }
+        if let Some(video) = &self.video {
+            video.check(duration)?;
+        }
+        let populations: Vec<&str> = self.video.iter().flat_map(|v| &v.viewers).map(|one| &*one.name).collect();
+        self.shops.as_ref().map_or(Ok(()), |shops| shops.check(duration, &populations, allow_large))
     }
 }
 

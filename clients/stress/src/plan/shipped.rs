@@ -7,7 +7,7 @@ macro_rules! shipped {
 }
 
 /// Names and texts, in the order in which one gets to know them.
-pub(crate) const SHIPPED: [(&str, &str); 10] = shipped![
+pub(crate) const SHIPPED: [(&str, &str); 13] = shipped![
     "steady",
     "ramp",
     "flash_crowd",
@@ -18,4 +18,7 @@ pub(crate) const SHIPPED: [(&str, &str); 10] = shipped![
     "late_joiners",
     "many_tracks",
     "relay_tree",
+    "shops",
+    "promotion_peak",
+    "everything",
 ];

@@ -52,7 +52,7 @@ fn defaults_are_bounded() {
 fn wrong_plans_name_the_key_and_the_place() {
     refused("name = 'x'\nfoo = 1\n", "unknown field `foo`");
     refused("name = 'x'\nfoo = 1\n", "line 2");
-    refused("name = 'x'\n", "`video` is missing");
+    refused("name = 'x'\n", "`video` and `shops` are missing");
     refused(&SMALLEST.replace("1Mbit/s", "1MB"), "a rate such as");
     refused(&SMALLEST.replace("bitrate", "bitrat"), "unknown field `bitrat`");
     refused(&SMALLEST.replace("count = 10", "count = -1"), "invalid value");
@@ -67,24 +67,72 @@ fn wrong_plans_name_the_key_and_the_place() {
     refused(&SMALLEST.replace("name = 'x'", "name = 'x'\nduration = '2h'"), "--allow-large");
     refused(&SMALLEST.replace("[video]", "[impairment]\nloss = 1.0\n[video]"), "`impairment.loss`");
     refused(&SMALLEST.replace("[video]", "[video]\nframe_bytes = '4KB'"), "exclude each other");
-    let error = Plan::load(
-        "no-such-plan",
-        &Overrides { duration: None, viewers: None, seed: None, slack: 1, allow_large: false },
-    )
-    .unwrap_err()
-    .to_string();
+    let error = Plan::load("no-such-plan", &none()).unwrap_err().to_string();
     assert!(error.contains("steady, ramp"), "{error}");
+}
+
+const SHOPS: &str = "name = 'x'\nduration = '10s'\n[shops]\n[[shops.scenarios]]\nname = 'b'\ndoes = 'buy'\nrate = 10\n";
+
+#[test]
+fn wrong_shops_are_told() {
+    checked(SHOPS).unwrap();
+    let with = |key: &str| SHOPS.replace("[shops]", &format!("[shops]\n{key}"));
+    refused(&with("customers = 0"), "`shops.customers` must be 1 to 100000");
+    refused(&with("in_flight = 0"), "`shops.in_flight`");
+    refused(&with("timeout = '0s'"), "`shops.timeout`");
+    refused(&with("repeat = 1.1"), "`shops.repeat`");
+    refused(&with("settle = '3h'"), "`shops.settle`");
+    refused(&with("urls = 'x'"), "unknown field `urls`");
+    refused("name = 'x'\n[shops]\n", "names nobody");
+    let scenario = |from: &str, to: &str| SHOPS.replace(from, to);
+    refused(&scenario("'b'", "'checks'"), "`checks`");
+    refused(&scenario("'b'", "'tool'"), "of \"tool\" must be letters");
+    refused(&scenario("'buy'", "'steal'"), "unknown variant `steal`");
+    refused(&scenario("rate = 10", "rate = -1"), "`shops.scenarios.rate`");
+    refused(&scenario("rate = 10", "rate = nan"), "`shops.scenarios.rate`");
+    refused(&scenario("rate = 10", ""), "brings nobody");
+    refused(&scenario("rate = 10", "rate = 10\nat = '10s'"), "reach beyond the run's 10s");
+    refused(&scenario("rate = 10", "peak = { rate = 5, at = '6s', lasts = '5s' }"), "reach beyond");
+    refused(&scenario("rate = 10", "rate = 10\nquota = 0"), "`shops.scenarios.quota`");
+    refused(&scenario("rate = 10", "rate = 10_000\nend_rate = 10_001"), "`shops.scenarios.rate`");
+    refused(&scenario("'10s'", "'200s'").replace("rate = 10\n", "rate = 6000\n"), "--allow-large");
+    refused(&format!("{SHOPS}[[shops.scenarios]]\nname = 'b'\ndoes = 'browse'\nrate = 1\n"), "two named \"b\"");
+    let both = format!("{SHOPS}{}", SMALLEST.replace("name = 'x'\n", "").replace("'v'", "'b'"));
+    refused(&both, "not a population's");
+    checked(&both.replace("name = 'b'\ncount", "name = 'v'\ncount")).unwrap();
+}
+
+#[test]
+fn customers_come_as_often_as_the_plan_and_the_command_line_say() {
+    let arrivals = |text: &str| checked(text).unwrap().arrivals();
+    assert_eq!(arrivals(SHOPS), 100);
+    assert_eq!(arrivals(&SHOPS.replace("rate = 10", "rate = 10\nat = '5s'")), 50);
+    assert_eq!(arrivals(&SHOPS.replace("rate = 10", "rate = 10\nend_rate = 30")), 200);
+    let peak = "rate = 10\npeak = { rate = 100, at = '2s', lasts = '1s' }";
+    assert_eq!(arrivals(&SHOPS.replace("rate = 10", peak)), 200);
+    let mut plan = checked(&SHOPS.replace("rate = 10", peak)).unwrap();
+    let overrides = Overrides { duration: Some(Span(Duration::from_secs(5))), arrivals: 2.0, ..none() };
+    plan.apply(&Overrides { shops: Some("http://localhost:1/api/v1".to_owned()), ..overrides });
+    assert_eq!((plan.arrivals(), plan.scopes().collect::<Vec<_>>()), (200, vec!["b"]));
+    let shops = plan.shops.as_ref().unwrap();
+    assert_eq!(
+        (shops.url.as_str(), shops.scenarios[0].peak.unwrap().at.0),
+        ("http://localhost:1/api/v1", Duration::from_secs(1))
+    );
+    plan.check(false).unwrap();
+    plan.apply(&Overrides { arrivals: f64::NAN, ..none() });
+    plan.check(true).unwrap_err();
+}
+
+/// What changes nothing.
+fn none() -> Overrides {
+    Overrides { duration: None, viewers: None, seed: None, shops: None, arrivals: 1.0, slack: 1, allow_large: false }
 }
 
 #[test]
 fn the_command_line_wins() {
-    let overrides = Overrides {
-        duration: Some(Span(Duration::from_secs(5))),
-        viewers: Some(7),
-        seed: Some(9),
-        slack: 2,
-        allow_large: false,
-    };
+    let overrides =
+        Overrides { duration: Some(Span(Duration::from_secs(5))), viewers: Some(7), seed: Some(9), slack: 2, ..none() };
     let mut plan = checked(&SMALLEST.replace("count = 10", "count = 10\nat = '6s'\nwithin = '3s'")).unwrap();
     plan.apply(&overrides);
     let viewers = &plan.video.as_ref().unwrap().viewers[0];
@@ -124,5 +172,11 @@ proptest! {
             .replace("[video]", &format!("[video]\nfps = {fps:?}\ntracks = {tracks}\nkeyframe_ratio = {ratio:?}"))
             .replace("count = 10", &format!("count = {count}"));
         let _ = checked(&text);
+    }
+
+    #[test]
+    fn no_rates_panic(rate in any::<f64>(), end in any::<f64>(), peak in any::<f64>(), millis in any::<u32>()) {
+        let text = format!("rate = {rate:?}\nend_rate = {end:?}\nat = '{millis}ms'\npeak = {{ rate = {peak:?}, at = '{millis}ms', lasts = '1s' }}");
+        let _ = checked(&SHOPS.replace("rate = 10", &text).replace("NaN", "nan"));
     }
 }

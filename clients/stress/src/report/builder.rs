@@ -4,12 +4,14 @@ use std::collections::BTreeMap;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use super::EVERYBODY;
+use super::catalogue::OF_VIEWERS;
 use super::model::{Interval, Overall, Report};
 use crate::engine::TIMER_LAG;
 use crate::limit;
 use crate::measure::{Sample, Summary};
 use crate::probe::{Load, ProcessLoad};
 use crate::require::Condition;
+use crate::shop::ANSWERS;
 use crate::video::{BYTES, FRAMES, SESSIONS, VIEWERS};
 
 /// A report under way.
@@ -32,6 +34,7 @@ struct Sums {
     tool: ProcessLoad,
     tool_busiest: f64,
     busy_intervals: usize,
+    answers: u64,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -58,6 +61,7 @@ impl ReportBuilder {
         let seconds = (at.as_secs_f64() - begun).max(f64::EPSILON);
         let (all, scopes) = self.enter(samples);
         let figures = self.sums.interval(seconds, &all, load);
+        let figures = self.about(figures);
         self.push(Interval { at: at.as_secs_f64(), seconds, settling: false, scopes, figures })
     }
 
@@ -66,6 +70,14 @@ impl ReportBuilder {
         let seconds = at.as_secs_f64() - self.end();
         let (_, scopes) = self.enter(samples);
         self.push(Interval { at: at.as_secs_f64(), seconds, settling: true, scopes, figures: BTreeMap::new() })
+    }
+
+    /// Without viewers there is nothing to say of them.
+    fn about(&self, mut figures: BTreeMap<String, f64>) -> BTreeMap<String, f64> {
+        if !self.report.has_video() {
+            figures.retain(|name, _| !OF_VIEWERS.contains(&name.as_str()));
+        }
+        figures
     }
 
     /// End of the last interval, in seconds.
@@ -103,7 +115,7 @@ impl ReportBuilder {
             .map(|(name, sample)| (name.clone(), Summary::of(sample, true)))
             .collect();
         scopes.insert(EVERYBODY.to_owned(), Summary::of(&self.total, true));
-        let figures = self.sums.overall(&self.total);
+        let figures = self.about(self.sums.overall(&self.total));
         self.report.remarks.extend(self.sums.remarks(&self.total, self.report.cores));
         self.report.overall = Overall { scopes, figures };
         self.report.seconds = (self.sums.seconds * 1000.0).round() / 1000.0;
@@ -130,6 +142,8 @@ impl Sums {
             ("tool_cpu".to_owned(), load.tool.cpu.as_secs_f64() / seconds),
             ("tool_busiest".to_owned(), busiest),
         ]);
+        self.answers += all.counted(&ANSWERS);
+        figures.extend(goodput(all.counted(&ANSWERS), seconds));
         if let Some(relay) = &load.relay {
             let first =
                 Relay { first_rss: relay.first_rss, rss_peak: 0, cpu: Duration::ZERO, switches: 0, udp_drops: 0 };
@@ -160,6 +174,7 @@ impl Sums {
             ("tool_busiest".to_owned(), self.tool_busiest),
             ("tool_udp_drops".to_owned(), self.tool.udp_drops as f64),
         ]);
+        figures.extend(goodput(self.answers, seconds));
         if let Some(relay) = &self.relay {
             let cpu = relay.cpu.as_secs_f64();
             let grown = relay.rss_peak.saturating_sub(relay.first_rss) as f64;
@@ -207,6 +222,11 @@ impl Sums {
         }
         remarks
     }
+}
+
+/// For loads that ask shops. Those who wait for parcels after the load are no part of it.
+fn goodput(answers: u64, seconds: f64) -> Option<(String, f64)> {
+    (answers > 0).then(|| ("goodput".to_owned(), answers as f64 / seconds))
 }
 
 fn rounded(figures: BTreeMap<String, f64>) -> BTreeMap<String, f64> {

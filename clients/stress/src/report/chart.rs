@@ -13,7 +13,7 @@ const BOTTOM: f64 = 34.0;
 const TOP: f64 = 12.0;
 const RIGHT: f64 = 14.0;
 /// Colours that the style sheet knows.
-const COLOURS: usize = 6;
+const COLOURS: usize = 8;
 
 /// One line of a chart.
 #[derive(Debug, Clone)]

@@ -65,9 +65,9 @@ struct Row {
 fn title(report: &Report) -> String {
     let met = report.verdicts.iter().filter(|verdict| verdict.met).count();
     format!(
-        "{}, {} viewers, {:.1} s at {}, {met} of {} conditions met",
+        "{}, {}, {:.1} s at {}, {met} of {} conditions met",
         report.plan,
-        report.viewers,
+        report.crowd(),
         report.seconds,
         report.relays.join(", "),
         report.verdicts.len()

@@ -9,7 +9,8 @@ use super::model::{Interval, Report};
 use super::{EVERYBODY, OWN_SCOPES, catalogue};
 use crate::engine::TIMER_LAG;
 use crate::measure::{Kind, Summary, Times, Unit};
-use crate::video::{ALL, CONNECT, ERRORS, LATENCY, SESSIONS, STALLS, TROUBLES, TUNE_IN, VIEWERS};
+use crate::shop;
+use crate::video::{CONNECT, ERRORS, LATENCY, SESSIONS, STALLS, TROUBLES, TUNE_IN, VIEWERS};
 
 const STYLE: &str = include_str!("report.css");
 
@@ -28,7 +29,7 @@ pub(crate) fn page(report: &Report) -> String {
         tables(&mut body, name, scope);
     }
     figures(&mut body, report);
-    meanings(&mut body);
+    meanings(&mut body, report);
     document(&format!("{} – efir-stress", report.plan), &body)
 }
 
@@ -48,10 +49,10 @@ fn head(report: &Report) -> String {
     let (class, word) = if met == all { ("good", "all conditions met") } else { ("bad", "conditions not met") };
     let interrupted = if report.interrupted { ", interrupted before its end" } else { "" };
     format!(
-        "<header><h1>{}</h1><p>{}</p><p class=\"facts\">{} viewers for {:.1} s{interrupted} · {} · seed {} · {} cores · {} · {}</p><p class=\"banner {class}\">{met} of {all}: {word}</p></header>\n",
+        "<header><h1>{}</h1><p>{}</p><p class=\"facts\">{} for {:.1} s{interrupted} · {} · seed {} · {} cores · {} · {}</p><p class=\"banner {class}\">{met} of {all}: {word}</p></header>\n",
         escape(&report.plan),
         escape(&report.description),
-        report.viewers,
+        report.crowd(),
         report.seconds,
         escape(&report.relays.join(", ")),
         report.seed,
@@ -87,20 +88,23 @@ fn verdicts(body: &mut String, report: &Report) {
 fn headline(body: &mut String, report: &Report) {
     let Some(all) = report.overall.scopes.get(EVERYBODY) else { return };
     let mut tiles: Vec<(String, String)> = Vec::new();
-    for series in [&TUNE_IN, &LATENCY] {
+    for series in [&TUNE_IN, &LATENCY, &shop::ANSWER, &shop::VISIT, &shop::DELIVERY] {
         if let Some(times) = all.times.get(series.name) {
             tiles.push((format!("{} p50", series.name), Unit::Milliseconds.show(times.p50)));
             tiles.push((format!("{} p99", series.name), Unit::Milliseconds.show(times.p99)));
         }
     }
-    for name in ["viewers_peak", "throughput", "relay_cpu", "relay_cpu_per_gb", "relay_rss_per_viewer"] {
+    for name in ["viewers_peak", "throughput", "goodput", "relay_cpu", "relay_cpu_per_gb", "relay_rss_per_viewer"] {
         let figure = catalogue::FIGURES.iter().find(|figure| figure.name == name);
         if let (Some(figure), Some(value)) = (figure, report.overall.figures.get(name)) {
             tiles.push((name.to_owned(), figure.unit.show(*value)));
         }
     }
-    tiles.push(("stalls".to_owned(), all.count(STALLS.name).to_string()));
-    tiles.push(("errors".to_owned(), all.count(ERRORS.name).to_string()));
+    let (video, shops) = (report.has_video(), report.arrivals > 0);
+    let troubles = [(&STALLS, video), (&ERRORS, video), (&shop::SHED, shops), (&shop::FAILED, shops)];
+    for (series, _) in troubles.into_iter().filter(|(_, told)| *told) {
+        tiles.push((series.name.to_owned(), all.count(series.name).to_string()));
+    }
     body.push_str("<dl class=\"tiles\">");
     for (name, value) in tiles {
         let _ = write!(body, "<div><dt>{}</dt><dd>{}</dd></div>", escape(&name.replace('_', " ")), escape(&value));
@@ -108,9 +112,16 @@ fn headline(body: &mut String, report: &Report) {
     body.push_str("</dl>\n");
 }
 
+/// For each population or scenario that has it, if there are several.
+fn p99_by_scope(report: &Report, title: &str, series: &str) -> Option<Chart> {
+    let scopes = report.overall.scopes.iter().filter(|(name, _)| !OWN_SCOPES.contains(&name.as_str()));
+    let names: Vec<&String> =
+        scopes.filter(|(_, scope)| scope.times.contains_key(series)).map(|(name, _)| name).collect();
+    let curve = |name: &&String| times_curve(report, name, name, series, |times| times.p99);
+    (names.len() > 1).then(|| Chart::over_time(title, Unit::Milliseconds, names.iter().map(curve).collect()))
+}
+
 fn charts(report: &Report) -> Vec<Chart> {
-    let populations: Vec<&str> =
-        report.overall.scopes.keys().map(String::as_str).filter(|name| !OWN_SCOPES.contains(name)).collect();
     let percentiles = |series: &str| {
         vec![
             times_curve(report, "p50", EVERYBODY, series, |times| times.p50),
@@ -118,22 +129,27 @@ fn charts(report: &Report) -> Vec<Chart> {
             times_curve(report, "max", EVERYBODY, series, |times| times.max),
         ]
     };
-    let per_population = |pick: fn(&Times) -> f64| -> Vec<Curve> {
-        populations.iter().map(|name| times_curve(report, name, name, LATENCY.name, pick)).collect()
-    };
     let figure = |name: &str, shown: &str| curve(report, shown, |interval| interval.figures.get(name).copied());
     let level = |name: &str| curve(report, name, |interval| Some(everybody(interval)?.level(name) as f64));
-    let troubles = TROUBLES.map(|series| {
+    let troubles = TROUBLES.into_iter().chain(shop::TROUBLES).map(|series| {
         curve(report, series.name, |interval| Some(everybody(interval)?.count(series.name) as f64 / interval.seconds))
     });
-    let troubles = troubles.into_iter().filter(|curve| curve.points.iter().any(|(_, count)| *count > 0.0));
+    let troubles = troubles.filter(|curve| curve.points.iter().any(|(_, count)| *count > 0.0));
+    let viewers = [VIEWERS.name, SESSIONS.name].into_iter().filter(|_| report.has_video()).map(level).collect();
+    let visits = Some(shop::VISITS.name).into_iter().filter(|_| report.arrivals > 0).map(level).collect();
     let mut charts = vec![Chart::over_time("Frame latency", Unit::Milliseconds, percentiles(LATENCY.name))];
-    if populations.len() > 1 {
-        charts.push(Chart::over_time("Frame latency p99 by population", Unit::Milliseconds, per_population(|t| t.p99)));
-    }
+    charts.extend(p99_by_scope(report, "Frame latency p99 by population", LATENCY.name));
+    charts.push(Chart::over_time(
+        "Answers of the shops, from when they were due",
+        Unit::Milliseconds,
+        percentiles(shop::ANSWER.name),
+    ));
+    charts.extend(p99_by_scope(report, "Answers p99 by scenario", shop::ANSWER.name));
     charts.extend([
+        Chart::over_time("Answers of the shops per second", Unit::Number, vec![figure("goodput", "answers")]),
         Chart::over_time("Tune-in time", Unit::Milliseconds, percentiles(TUNE_IN.name)),
-        Chart::over_time("Viewers", Unit::Number, vec![level(VIEWERS.name), level(SESSIONS.name)]),
+        Chart::over_time("Viewers", Unit::Number, viewers),
+        Chart::over_time("Visits under way", Unit::Number, visits),
         Chart::over_time("Throughput", Unit::BitsPerSecond, vec![figure("throughput", "payload to viewers")]),
         Chart::over_time("Troubles per second", Unit::Number, troubles.collect()),
         Chart::over_time(
@@ -164,7 +180,7 @@ fn charts(report: &Report) -> Vec<Chart> {
 fn distribution(report: &Report) -> Chart {
     let spread = |percent: f64| -((100.0 - percent).max(0.005) / 100.0).log10();
     let all = report.overall.scopes.get(EVERYBODY);
-    let curves = [&LATENCY, &TUNE_IN, &CONNECT].map(|series| {
+    let curves = [&LATENCY, &TUNE_IN, &CONNECT, &shop::ANSWER, &shop::VISIT].map(|series| {
         let times = all.and_then(|all| all.times.get(series.name));
         let points = times.iter().flat_map(|times| &times.curve).map(|(percent, value)| (spread(*percent), *value));
         Curve { name: series.name.to_owned(), points: points.collect() }
@@ -204,7 +220,7 @@ fn tables(body: &mut String, name: &str, scope: &Summary) {
         body.push_str("<table><thead><tr><th>Times in ms</th>");
         body.extend(Times::STATISTICS.map(|name| format!("<th>{name}</th>")));
         body.push_str("</tr></thead><tbody>\n");
-        for series in catalogue::series() {
+        for series in catalogue::series_in(std::iter::once(scope)) {
             let Some(times) = scope.times.get(series.name) else { continue };
             let _ = write!(body, "<tr><td>{}</td>", series.name);
             for statistic in Times::STATISTICS {
@@ -216,7 +232,7 @@ fn tables(body: &mut String, name: &str, scope: &Summary) {
         body.push_str("</tbody></table>\n");
     }
     body.push_str("<table><thead><tr><th>Counts</th><th></th></tr></thead><tbody>\n");
-    for series in catalogue::series() {
+    for series in catalogue::series_in(std::iter::once(scope)) {
         let Kind::Count(unit) = series.kind else { continue };
         let count = scope.counts.get(series.name).copied().unwrap_or_default();
         let _ = writeln!(body, "<tr><td>{}</td><td>{}</td></tr>", series.name, escape(&unit.show(count as f64)));
@@ -239,9 +255,9 @@ fn figures(body: &mut String, report: &Report) {
     body.push_str("</tbody></table>\n");
 }
 
-fn meanings(body: &mut String) {
+fn meanings(body: &mut String, report: &Report) {
     body.push_str("<h2>What the measures mean</h2><table class=\"meanings\"><tbody>\n");
-    for series in ALL.into_iter().chain([&TIMER_LAG]) {
+    for series in catalogue::series_in(report.overall.scopes.values()) {
         let _ = writeln!(body, "<tr><td>{}</td><td>{}</td></tr>", series.name, escape(series.meaning));
     }
     body.push_str("</tbody></table>\n");

@@ -8,7 +8,7 @@ pub(crate) mod html;
 mod model;
 
 pub(crate) use builder::ReportBuilder;
-pub(crate) use model::{Interval, Overall, Report};
+pub(crate) use model::{Interval, Overall, Report, crowd};
 
 /// The scope in which all others are together.
 pub(crate) const EVERYBODY: &str = "all";

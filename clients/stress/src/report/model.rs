@@ -22,7 +22,10 @@ pub(crate) struct Report {
     pub(crate) seconds: f64,
     /// Viewers of the plan.
     pub(crate) viewers: u32,
-    /// Relays, the publishers' first.
+    /// Arrivals at the shops that the plan has.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub(crate) arrivals: u64,
+    /// Relays, the publishers' first; then the shops.
     pub(crate) relays: Vec<String>,
     /// Cores of the machine.
     pub(crate) cores: usize,
@@ -33,6 +36,32 @@ pub(crate) struct Report {
     pub(crate) verdicts: Vec<Verdict>,
     pub(crate) overall: Overall,
     pub(crate) intervals: Vec<Interval>,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "what the derive calls")]
+fn is_zero(count: &u64) -> bool {
+    *count == 0
+}
+
+impl Report {
+    /// Whether there is anything to say of viewers.
+    pub(crate) fn has_video(&self) -> bool {
+        self.viewers > 0 || self.arrivals == 0
+    }
+
+    /// Who took part, for people.
+    pub(crate) fn crowd(&self) -> String {
+        crowd(self.viewers, self.arrivals)
+    }
+}
+
+/// Who takes part, for people.
+pub(crate) fn crowd(viewers: u32, arrivals: u64) -> String {
+    match (viewers, arrivals) {
+        (_, 0) => format!("{viewers} viewers"),
+        (0, _) => format!("{arrivals} visits"),
+        _ => format!("{viewers} viewers and {arrivals} visits"),
+    }
 }
 
 /// A whole run in numbers.

@@ -79,6 +79,27 @@ fn the_page_loads_nothing_and_keeps_text_as_text() {
 }
 
 #[test]
+fn a_load_without_viewers_says_nothing_of_them() {
+    let scopes = [TOOL, "buyers"].map(str::to_owned);
+    let blank = Report { plan: "shops".to_owned(), arrivals: 7, ..Report::default() };
+    let mut builder = ReportBuilder::new(&scopes, blank);
+    let mut samples = vec![Sample::default(); scopes.len()];
+    samples[1].count(&crate::shop::ANSWERS, 14);
+    samples[1].time(&crate::shop::ANSWER, Duration::from_millis(3));
+    builder.interval(Duration::from_secs(2), &samples, &Load::default());
+    builder.settle(Duration::from_secs(9), &samples);
+    let report = builder.finish(false, &["goodput=7".parse().unwrap(), "throughput>=0bit/s".parse().unwrap()]);
+    assert_eq!(report.verdicts.iter().map(|verdict| verdict.met).collect::<Vec<_>>(), [true, false]);
+    let page = html::page(&report);
+    for inside in ["7 visits for 2.0 s", "Answers of the shops per second", "answer p99", "shed"] {
+        assert!(page.contains(inside), "{inside}");
+    }
+    for outside in ["Frame latency", "Throughput", "viewers for", "stalls</dt>", "frames</td>", "Viewers"] {
+        assert!(!page.contains(outside), "{outside}");
+    }
+}
+
+#[test]
 fn the_tool_says_when_it_is_the_bottleneck() {
     let scopes = [TOOL.to_owned()];
     let mut builder = ReportBuilder::new(&scopes, Report::default());

@@ -13,11 +13,11 @@ use ratatui::symbols::Marker;
 use ratatui::text::Line;
 use ratatui::widgets::{Axis, Block, Chart, Dataset, Gauge, GraphType, Paragraph, Row, Table};
 
-use crate::connect::Target;
 use crate::limit;
-use crate::measure::{Summary, Times, Unit};
-use crate::plan::Plan;
-use crate::report::{EVERYBODY, Interval, OWN_SCOPES};
+use crate::measure::{Series, Summary, Times, Unit};
+use crate::report::{EVERYBODY, Interval, OWN_SCOPES, crowd};
+use crate::run::Setup;
+use crate::shop;
 use crate::video::{LATENCY, SESSIONS, TROUBLES, TUNE_IN, VIEWERS};
 
 /// The terminal while a run goes on; it is as it was before once this is dropped.
@@ -28,21 +28,26 @@ pub(crate) struct Dashboard {
     duration: Duration,
     begun: Instant,
     intervals: VecDeque<Interval>,
-    /// Sums of troubles so far, in the order of [`TROUBLES`].
+    /// Sums of troubles so far, in the order of [`troubles`].
     troubles: Vec<u64>,
 }
 
 impl Dashboard {
     /// Takes the terminal over: the load begins.
-    pub(crate) fn open(plan: &Plan, targets: &[Target]) -> io::Result<Self> {
-        let relays: Vec<_> = targets.iter().map(|target| target.shown.as_str()).collect();
+    pub(crate) fn open(setup: &Setup) -> io::Result<Self> {
+        let plan = &setup.plan;
         let mut dashboard = Self {
             terminal: ratatui::try_init()?,
-            title: format!(" {}: {} viewers at {} ", plan.name, plan.viewers(), relays.join(", ")),
+            title: format!(
+                " {}: {} at {} ",
+                plan.name,
+                crowd(plan.viewers(), plan.arrivals()),
+                setup.shown().join(", ")
+            ),
             duration: plan.duration.0,
             begun: Instant::now(),
             intervals: VecDeque::new(),
-            troubles: vec![0; TROUBLES.len()],
+            troubles: vec![0; troubles().count()],
         };
         dashboard.draw();
         Ok(dashboard)
@@ -50,7 +55,7 @@ impl Dashboard {
 
     pub(crate) fn interval(&mut self, interval: &Interval) {
         if let Some(all) = interval.scopes.get(EVERYBODY) {
-            for (sum, series) in self.troubles.iter_mut().zip(TROUBLES) {
+            for (sum, series) in self.troubles.iter_mut().zip(troubles()) {
                 *sum += all.count(series.name);
             }
         }
@@ -60,6 +65,12 @@ impl Dashboard {
                 self.intervals.pop_front();
             }
         }
+        self.draw();
+    }
+
+    /// The load is over, the run is not.
+    pub(crate) fn settling(&mut self) {
+        self.title.push_str("· waiting for orders under way, then checking what was promised ");
         self.draw();
     }
 
@@ -92,6 +103,22 @@ impl Drop for Dashboard {
     }
 }
 
+/// What may go wrong, with relays and with shops.
+fn troubles() -> impl Iterator<Item = &'static Series> {
+    TROUBLES.into_iter().chain(shop::TROUBLES)
+}
+
+/// What went wrong first, then what could have: as many as there is room for.
+fn trouble_lines(counts: &[u64]) -> Vec<Line<'static>> {
+    let mut all: Vec<(&Series, u64)> = troubles().zip(counts.iter().copied()).collect();
+    all.sort_by_key(|(_, count)| *count == 0);
+    let lines = all.into_iter().take(limit::DASHBOARD_TROUBLES).map(|(series, count)| {
+        let line = Line::from(format!("{:<16}{count:>10}", series.name));
+        if count > 0 { line.fg(Color::Red) } else { line }
+    });
+    lines.collect()
+}
+
 fn draw(frame: &mut Frame<'_>, title: &str, progress: f64, intervals: &VecDeque<Interval>, troubles: &[u64]) {
     let rows = Layout::vertical([
         Constraint::Length(1),
@@ -106,9 +133,15 @@ fn draw(frame: &mut Frame<'_>, title: &str, progress: f64, intervals: &VecDeque<
     frame.render_widget(gauge, rows[1]);
     let charts = Layout::horizontal([Constraint::Fill(1); 2]).split(rows[2]);
     let times = |pick: fn(&Times) -> f64| {
-        points(intervals, |interval| Some(pick(interval.scopes.get(EVERYBODY)?.times.get(LATENCY.name)?)))
+        points(intervals, |interval| Some(pick(main_times(interval.scopes.get(EVERYBODY)?)?)))
     };
-    chart(frame, charts[0], "latency p50 and p99", Unit::Milliseconds, [times(|t| t.p99), times(|t| t.p50)]);
+    chart(
+        frame,
+        charts[0],
+        "latency of frames, or of answers: p50 and p99",
+        Unit::Milliseconds,
+        [times(|t| t.p99), times(|t| t.p50)],
+    );
     let throughput = points(intervals, |interval| interval.figures.get("throughput").copied());
     chart(frame, charts[1], "throughput", Unit::BitsPerSecond, [throughput, Vec::new()]);
     let tables = Layout::horizontal([Constraint::Fill(3), Constraint::Fill(2), Constraint::Fill(2)]).split(rows[3]);
@@ -116,15 +149,10 @@ fn draw(frame: &mut Frame<'_>, title: &str, progress: f64, intervals: &VecDeque<
         frame.render_widget(populations(last), tables[0]);
         frame.render_widget(machine(last), tables[1]);
     }
-    let lines: Vec<Line<'_>> = TROUBLES
-        .iter()
-        .zip(troubles)
-        .map(|(series, count)| {
-            let line = Line::from(format!("{:<16}{count:>10}", series.name));
-            if *count > 0 { line.fg(Color::Red) } else { line }
-        })
-        .collect();
-    frame.render_widget(Paragraph::new(lines).block(Block::bordered().title(" troubles so far ")), tables[2]);
+    frame.render_widget(
+        Paragraph::new(trouble_lines(troubles)).block(Block::bordered().title(" troubles so far ")),
+        tables[2],
+    );
     frame.render_widget(Line::from(" q ends the run and writes its report").dim(), rows[4]);
 }
 
@@ -151,17 +179,26 @@ fn chart(frame: &mut Frame<'_>, area: Rect, title: &str, unit: Unit, curves: [Ve
     frame.render_widget(chart, area);
 }
 
+/// Those of frames; where there are none, those of answers.
+fn main_times(scope: &Summary) -> Option<&Times> {
+    scope.times.get(LATENCY.name).or_else(|| scope.times.get(shop::ANSWER.name))
+}
+
 fn populations(last: &Interval) -> Table<'static> {
-    let time = |scope: &Summary, name: &str, pick: fn(&Times) -> f64| {
-        scope.times.get(name).map_or_else(|| "-".to_owned(), |times| Unit::Milliseconds.show(pick(times)))
+    let time = |times: Option<&Times>, pick: fn(&Times) -> f64| {
+        times.map_or_else(|| "-".to_owned(), |times| Unit::Milliseconds.show(pick(times)))
+    };
+    let there = |scope: &Summary| match scope.levels.get(shop::VISITS.name) {
+        Some(visits) => visits.to_string(),
+        None => format!("{}/{}", scope.level(VIEWERS.name), scope.level(SESSIONS.name)),
     };
     let rows = last.scopes.iter().filter(|(name, _)| !OWN_SCOPES.contains(&name.as_str())).map(|(name, scope)| {
         Row::new([
             name.clone(),
-            format!("{}/{}", scope.level(VIEWERS.name), scope.level(SESSIONS.name)),
-            time(scope, LATENCY.name, |times| times.p50),
-            time(scope, LATENCY.name, |times| times.p99),
-            time(scope, TUNE_IN.name, |times| times.p99),
+            there(scope),
+            time(main_times(scope), |times| times.p50),
+            time(main_times(scope), |times| times.p99),
+            time(scope.times.get(TUNE_IN.name), |times| times.p99),
         ])
     });
     let widths = [
@@ -172,7 +209,7 @@ fn populations(last: &Interval) -> Table<'static> {
         Constraint::Length(9),
     ];
     Table::new(rows, widths)
-        .header(Row::new(["population", "viewers", "p50", "p99", "tune-in"]).dim())
+        .header(Row::new(["who", "there", "p50", "p99", "tune-in"]).dim())
         .block(Block::bordered().title(" last interval: latency p50, p99, tune-in p99 "))
 }
 
@@ -185,6 +222,7 @@ fn machine(last: &Interval) -> Paragraph<'static> {
         ("tool_cpu", "this tool, cores", Unit::Number),
         ("tool_busiest", "busiest thread", Unit::Number),
         ("frame_rate", "frames/s", Unit::Number),
+        ("goodput", "answers/s", Unit::Number),
     ];
     let lines = shown.iter().filter_map(|(name, title, unit)| {
         Some(Line::from(format!("{title:<20}{:>12}", unit.show(*last.figures.get(*name)?))))
@@ -215,11 +253,24 @@ mod tests {
             |at| Interval { at, seconds: 1.0, scopes: scopes.clone(), figures: figures.clone(), settling: false };
         let intervals = VecDeque::from([interval(1.0), interval(2.0)]);
         let mut terminal = Terminal::new(TestBackend::new(120, 40)).unwrap();
-        let mut troubles = vec![0; TROUBLES.len()];
+        let mut troubles: Vec<u64> = troubles().map(|_| 0).collect();
         troubles[0] = 42;
+        *troubles.last_mut().unwrap() = 43;
         terminal.draw(|frame| draw(frame, "the title", 0.5, &intervals, &troubles)).unwrap();
         let screen = terminal.backend().to_string();
-        for expected in ["the title", "50%", "early", "7/8", "12.01 ms", "1.250", "3.300 Mbit/s", "stalls", "42"] {
+        for expected in [
+            "the title",
+            "50%",
+            "early",
+            "7/8",
+            "12.01 ms",
+            "1.250",
+            "3.300 Mbit/s",
+            "stalls",
+            "42",
+            "unverified",
+            "43",
+        ] {
             assert!(screen.contains(expected), "{expected} is not on\n{screen}");
         }
         // A screen that is too small, and nothing measured yet.

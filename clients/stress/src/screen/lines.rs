@@ -2,17 +2,17 @@
 
 use std::fmt::Write;
 
-use crate::connect::Target;
 use crate::measure::{Kind, Summary, Times, Unit};
-use crate::plan::Plan;
-use crate::report::{EVERYBODY, Interval, Report, catalogue};
+use crate::report::{EVERYBODY, Interval, Report, catalogue, crowd};
+use crate::run::Setup;
+use crate::shop::{ANSWER, FAILED, SHED, VISITS};
 use crate::video::{ERRORS, LATENCY, STALLS, TUNE_IN, VIEWERS};
 
 /// Before the first interval.
-pub(super) fn heading(plan: &Plan, targets: &[Target]) -> String {
-    let relays: Vec<_> = targets.iter().map(|target| target.shown.as_str()).collect();
-    let (viewers, time) = (plan.viewers(), plan.duration.0);
-    format!("{}: {}\n{viewers} viewers for {time:?} at {}\n", plan.name, plan.description, relays.join(", "))
+pub(super) fn heading(setup: &Setup) -> String {
+    let plan = &setup.plan;
+    let (who, time) = (crowd(plan.viewers(), plan.arrivals()), plan.duration.0);
+    format!("{}: {}\n{who} for {time:?} at {}\n", plan.name, plan.description, setup.shown().join(", "))
 }
 
 /// One line per interval.
@@ -21,19 +21,34 @@ pub(super) fn interval(interval: &Interval) -> String {
     let time = |name: &str, pick: fn(&Times) -> f64| {
         all.times.get(name).map_or_else(|| "-".to_owned(), |times| Unit::Milliseconds.show(pick(times)))
     };
-    let mut line = format!(
-        "{:6.1} s  {:5} viewers  {:>12}  latency p50 {:>9} p99 {:>9}  tune-in p99 {:>9}",
-        interval.at,
-        all.level(VIEWERS.name),
-        Unit::BitsPerSecond.show(interval.figures.get("throughput").copied().unwrap_or_default()),
-        time(LATENCY.name, |times| times.p50),
-        time(LATENCY.name, |times| times.p99),
-        time(TUNE_IN.name, |times| times.p99),
-    );
+    let goodput = interval.figures.get("goodput");
+    let asked = goodput.is_some() || all.levels.contains_key(VISITS.name);
+    let mut line = format!("{:6.1} s", interval.at);
+    if !asked || all.levels.contains_key(VIEWERS.name) {
+        let _ = write!(
+            line,
+            "  {:5} viewers  {:>12}  latency p50 {:>9} p99 {:>9}  tune-in p99 {:>9}",
+            all.level(VIEWERS.name),
+            Unit::BitsPerSecond.show(interval.figures.get("throughput").copied().unwrap_or_default()),
+            time(LATENCY.name, |times| times.p50),
+            time(LATENCY.name, |times| times.p99),
+            time(TUNE_IN.name, |times| times.p99),
+        );
+    }
+    if asked {
+        let _ = write!(
+            line,
+            "  {:5} visits  {:6.1} answers/s p50 {:>9} p99 {:>9}",
+            all.level(VISITS.name),
+            goodput.copied().unwrap_or_default(),
+            time(ANSWER.name, |times| times.p50),
+            time(ANSWER.name, |times| times.p99),
+        );
+    }
     if let Some(cpu) = interval.figures.get("relay_cpu") {
         let _ = write!(line, "  relay {cpu:.2} cores");
     }
-    for series in [&STALLS, &ERRORS] {
+    for series in [&STALLS, &ERRORS, &SHED, &FAILED] {
         if all.count(series.name) > 0 {
             let _ = write!(line, "  {} {}", all.count(series.name), series.name);
         }

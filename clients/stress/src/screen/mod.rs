@@ -9,10 +9,9 @@ use serde::Serialize;
 
 use dashboard::Dashboard;
 
-use crate::connect::Target;
 use crate::error::Failure;
-use crate::plan::Plan;
 use crate::report::{Interval, Report};
+use crate::run::Setup;
 
 /// Where and how progress is shown.
 #[derive(Debug)]
@@ -48,13 +47,13 @@ impl Screen {
     }
 
     /// The load begins.
-    pub(crate) fn begun(&mut self, plan: &Plan, targets: &[Target]) {
+    pub(crate) fn begun(&mut self, setup: &Setup) {
         if let Self::Terminal = self {
             // A terminal that cannot do it gets lines.
-            *self = Dashboard::open(plan, targets).map_or(Self::Lines, |open| Self::Dashboard(Box::new(open)));
+            *self = Dashboard::open(setup).map_or(Self::Lines, |open| Self::Dashboard(Box::new(open)));
         }
         if let Self::Lines = self {
-            note(&lines::heading(plan, targets));
+            note(&lines::heading(setup));
         }
     }
 
@@ -65,6 +64,15 @@ impl Screen {
             Self::Json => json(&Event::Interval(interval)),
             Self::Dashboard(dashboard) => dashboard.interval(interval),
             Self::Terminal | Self::Quiet => {}
+        }
+    }
+
+    /// Nobody comes any more: what is under way in the shops comes to its end, and is checked.
+    pub(crate) fn settling(&mut self) {
+        match self {
+            Self::Lines => note("waiting for orders under way, then checking what was promised\n"),
+            Self::Dashboard(dashboard) => dashboard.settling(),
+            Self::Json | Self::Terminal | Self::Quiet => {}
         }
     }
 
