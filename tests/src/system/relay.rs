@@ -52,7 +52,11 @@ pub fn free_port() -> SocketAddr {
     UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap()
 }
 
-fn metrics() -> Metrics {
+/// Metrics of this process, which all servers of its tests share.
+///
+/// # Panics
+/// Somebody else keeps them.
+pub fn metrics() -> Metrics {
     static METRICS: OnceLock<Metrics> = OnceLock::new();
     METRICS.get_or_init(|| Metrics::install().unwrap()).clone()
 }
