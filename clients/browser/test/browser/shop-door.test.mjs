@@ -3,6 +3,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Browser } from "./support/chromium.mjs";
+import { cents, fill, order } from "./support/customer.mjs";
 import { Servers } from "./support/servers.mjs";
 
 /** From the order to the door at the demonstration's usual speed: about a minute, of which the carriers drive 40 s. */
@@ -14,53 +15,6 @@ const listen = (page) => {
   page.on("console", (message) => message.type() === "error" && page.messages.push(message.text()));
   page.on("pageerror", (error) => page.messages.push(`page error: ${error.message}`));
   return page;
-};
-
-const choose = async (page, shop, words) => {
-  await page.click(`.tabs a[href="#/${shop}"]`);
-  await page.waitForSelector(`.tabs a[href="#/${shop}"][aria-current]`);
-  const answered = page.waitForResponse((answer) => answer.url().includes(`q=${words}`));
-  await page.fill("#search", words);
-  await answered;
-  await page.waitForSelector(".cards[aria-busy=false] .card .add:enabled");
-};
-/** Puts the first goods in that can be had; their code. */
-const put = async (page) => {
-  const sku = await page.$eval(".card:has(.add:enabled)", (card) => card.dataset.sku);
-  await page.click(`[data-sku="${sku}"] .add`);
-  return sku;
-};
-const stands = (page, sku) => page.waitForSelector(`[data-sku="${sku}"] .stepper`);
-
-/** Money as the page writes it, in cents. */
-const cents = (text) => Number(text.replaceAll(/[^0-9.]/g, "").replace(".", ""));
-
-const fill = async (page) => {
-  await choose(page, "furniture", "sofa");
-  await stands(page, await put(page));
-  await page.click('.tabs a[href="#/grocery"]');
-  await page.click(".chip");
-  await page.waitForFunction(() => {
-    const cards = document.querySelectorAll(".cards[aria-busy=false] .card");
-    return cards.length === 1 && /Promotion/.test(cards[0].textContent);
-  });
-  await stands(page, await put(page));
-  await choose(page, "pharmacy", "amoxicillin");
-  const remedy = await put(page);
-  await page.waitForFunction((sku) => /You have no prescription/.test(document.querySelector(`[data-sku="${sku}"]`).textContent), remedy);
-  await page.click(`[data-sku="${remedy}"] .note .main`);
-  await stands(page, remedy);
-};
-
-/** Orders what is in the basket; what its button said it costs, in cents. */
-const order = async (page) => {
-  await page.click('.bar a[href="#/basket"]');
-  await page.waitForSelector("#place:not([disabled])");
-  assert.equal(await page.$$eval(".item", (items) => items.length), 3);
-  const agreed = cents(await page.textContent("#place"));
-  await page.click("#place");
-  await page.waitForSelector("#order-number");
-  return agreed;
 };
 
 /** The numbers of an order's parcels, once there are so many. */
