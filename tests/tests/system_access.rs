@@ -125,9 +125,10 @@ async fn a_relay_shows_its_token_to_its_upstream() {
         let token = Some(token.to_owned().into());
         let above = relay::UpstreamSettings { token, ..upstream(above.address) };
         let relay = RunningRelay::start(RelaySettings { upstream: vec![above], ..settings() }).await;
-        Viewer::over_quic(relay.address).await.join(&track(TRACK), 0).await.map(|frames| (frames, relay))
+        let viewer = Viewer::over_quic(relay.address).await;
+        viewer.join(&track(TRACK), 0).await.map(|frames| (frames, viewer, relay))
     };
-    let (mut frames, _relay) = below("may watch").await.unwrap();
+    let (mut frames, _viewer, _relay) = below("may watch").await.unwrap();
     assert_eq!(frames.up_to(at(0, 2)).await.len(), 3);
     assert!(refusal(below("wrong").await).is_some());
 }
