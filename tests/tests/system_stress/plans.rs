@@ -21,6 +21,15 @@ async fn steady() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn small_frames() {
+    let told = small("small_frames", &[]).await;
+    let (frames, bytes) = (told.everybody("counts.frames"), told.everybody("counts.bytes"));
+    assert_eq!(bytes / frames, 4000.0);
+    // 60 a second for each of eight viewers, for two of the seconds.
+    assert!(frames > 8.0 * 60.0 * 1.2, "{frames}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn ramp() {
     let told = small("ramp", &[]).await;
     let viewers = |interval: usize| told.report["intervals"][interval]["scopes"]["all"]["levels"]["viewers"].as_i64();

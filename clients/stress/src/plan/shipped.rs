@@ -7,8 +7,9 @@ macro_rules! shipped {
 }
 
 /// Names and texts, in the order in which one gets to know them.
-pub(crate) const SHIPPED: [(&str, &str); 13] = shipped![
+pub(crate) const SHIPPED: [(&str, &str); 14] = shipped![
     "steady",
+    "small_frames",
     "ramp",
     "flash_crowd",
     "churn",

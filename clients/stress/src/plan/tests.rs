@@ -68,7 +68,7 @@ fn wrong_plans_name_the_key_and_the_place() {
     refused(&SMALLEST.replace("[video]", "[impairment]\nloss = 1.0\n[video]"), "`impairment.loss`");
     refused(&SMALLEST.replace("[video]", "[video]\nframe_bytes = '4KB'"), "exclude each other");
     let error = Plan::load("no-such-plan", &none()).unwrap_err().to_string();
-    assert!(error.contains("steady, ramp"), "{error}");
+    assert!(error.contains("steady, small_frames, ramp"), "{error}");
 }
 
 const SHOPS: &str = "name = 'x'\nduration = '10s'\n[shops]\n[[shops.scenarios]]\nname = 'b'\ndoes = 'buy'\nrate = 10\n";
