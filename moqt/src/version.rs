@@ -23,6 +23,19 @@ impl Version {
         }
     }
 
+    /// The number of the draft.
+    pub const fn draft(self) -> u16 {
+        match self {
+            Self::Draft16 => 16,
+            Self::Draft18 => 18,
+        }
+    }
+
+    /// The version of the draft with this number, if it is one of ours.
+    pub fn from_draft(number: u16) -> Option<Self> {
+        Self::ALL.into_iter().find(|version| version.draft() == number)
+    }
+
     /// The version an ALPN or sub-protocol names, if it is one of ours.
     pub fn from_alpn(alpn: &[u8]) -> Option<Self> {
         Self::ALL.into_iter().find(|version| version.alpn().as_bytes() == alpn)
@@ -93,8 +106,11 @@ mod tests {
     fn alpn_names_round_trip() {
         for version in Version::ALL {
             assert_eq!(Version::from_alpn(version.alpn().as_bytes()), Some(version));
+            assert_eq!(Version::from_draft(version.draft()), Some(version));
+            assert_eq!(version.alpn(), format!("moqt-{}", version.draft()));
         }
         assert_eq!(Version::from_alpn(b"moqt-99"), None);
+        assert_eq!(Version::from_draft(17), None);
         assert_eq!(Version::ALL[0], Version::Draft18, "the newest is offered first");
     }
 }

@@ -4,6 +4,7 @@ use std::{fs::File, io, net::SocketAddr, path::PathBuf, sync::Arc};
 
 use certs::{CertificateError, CertificateHash, CertificateStore, Watcher};
 use fanout::MemoryBudget;
+use moqt::Version;
 use process::{CLOSE_MARGIN, Contradiction, HttpSettings, Metrics, Shutdown, serve_http};
 use tokio::{net::TcpListener, task::JoinSet, time::timeout};
 use transport::{BindError, ClientEndpoint, ClientSettings, ConnectionSettings, EndpointSettings, ServerEndpoint};
@@ -74,8 +75,20 @@ impl Origin {
     /// See [`OriginError`].
     pub async fn load(settings: Settings) -> Result<Self, OriginError> {
         settings.check()?;
-        let Settings { listen, publish, publish_token, http, broadcasts, retain, delay, certificate, trust, log: _ } =
-            settings;
+        let versions = settings.versions();
+        let Settings {
+            listen,
+            publish,
+            publish_token,
+            http,
+            broadcasts,
+            retain,
+            delay,
+            certificate,
+            trust,
+            drafts: _,
+            log: _,
+        } = settings;
         let budget = MemoryBudget::new(retain.total_bytes);
         let mut publications = Publications::default();
         let mut sources = Vec::with_capacity(broadcasts.len());
@@ -97,7 +110,7 @@ impl Origin {
             (None, None)
         } else {
             let (store, watcher) = CertificateStore::load(&certificate.kept_in(state_directory.as_deref()))?;
-            let settings = endpoint_settings(listen).with_reset_secret(state_directory.as_deref());
+            let settings = endpoint_settings(listen, versions.clone()).with_reset_secret(state_directory.as_deref());
             let endpoint = ServerEndpoint::bind(settings, store.clone(), None)?;
             (Some(endpoint), Some((store, watcher)))
         };
@@ -107,7 +120,7 @@ impl Origin {
             let defaults = ClientSettings::default();
             let idle_timeout = defaults.connection.idle_timeout;
             let connection = ConnectionSettings { idle_timeout, ..connection_settings() };
-            let settings = ClientSettings { connection, ..defaults };
+            let settings = ClientSettings { connection, versions: versions.clone(), ..defaults };
             let client = Arc::new(ClientEndpoint::new(settings).map_err(OriginError::Socket)?);
             let link = |address| RelayLink {
                 address,
@@ -202,9 +215,10 @@ impl Origin {
     }
 }
 
-fn endpoint_settings(addresses: Vec<SocketAddr>) -> EndpointSettings {
+fn endpoint_settings(addresses: Vec<SocketAddr>, versions: Vec<Version>) -> EndpointSettings {
     EndpointSettings {
         addresses,
+        versions,
         max_pending_handshakes: MAX_HANDSHAKES,
         connection: connection_settings(),
         ..EndpointSettings::default()

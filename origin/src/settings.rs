@@ -4,7 +4,7 @@ use std::{fmt::Display, net::SocketAddr, num::NonZeroUsize, path::PathBuf, str::
 
 use certs::CertificateSettings;
 use clap::{Parser, ValueHint};
-use moqt::Namespace;
+use moqt::{Namespace, Version};
 use process::{Contradiction, LogSettings, Secret, SettingsArguments};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
 use transport::Address;
@@ -21,6 +21,8 @@ const DEFAULT_LINGER: u64 = 10;
 pub struct Settings {
     /// UDP addresses to serve on; port 0 takes a free one. Empty: only relays are dialled.
     pub listen: Vec<SocketAddr>,
+    /// Drafts of MOQT spoken, most wanted first.
+    pub drafts: Vec<u16>,
     /// Relays to publish to: `https://host:port/path` (WebTransport) or `moqt://host:port/path` (QUIC).
     #[serde(with = "texts")]
     pub publish: Vec<Address>,
@@ -43,6 +45,11 @@ pub struct Settings {
 }
 
 impl Settings {
+    /// The drafts to speak, most wanted first.
+    pub(crate) fn versions(&self) -> Vec<Version> {
+        self.drafts.iter().filter_map(|draft| Version::from_draft(*draft)).collect()
+    }
+
     /// What makes no sense together.
     ///
     /// # Errors
@@ -51,6 +58,9 @@ impl Settings {
     pub fn check(&self) -> Result<(), Contradiction> {
         if self.broadcasts.is_empty() {
             return Err(Contradiction::new("broadcasts", "names nothing to publish"));
+        }
+        if self.drafts.is_empty() || self.versions().len() != self.drafts.len() {
+            return Err(Contradiction::new("drafts", "must name drafts of MOQT that are spoken here: 18, 16"));
         }
         let stdin = |broadcast: &BroadcastSettings| matches!(broadcast.source, SourceSettings::Stdin { .. });
         for (index, broadcast) in self.broadcasts.iter().enumerate() {
@@ -74,6 +84,7 @@ impl Default for Settings {
                 SocketAddr::from(([127, 0, 0, 1], DEFAULT_PORT)),
                 SocketAddr::from(([0, 0, 0, 0, 0, 0, 0, 1], DEFAULT_PORT)),
             ],
+            drafts: Version::ALL.map(Version::draft).to_vec(),
             publish: Vec::new(),
             publish_token: None,
             http: None,
@@ -442,6 +453,15 @@ mod tests {
         ] {
             let error = from_flags(flags).unwrap_err().to_string();
             assert!(error.contains(reason), "{flags:?}: {error}");
+        }
+    }
+
+    #[test]
+    fn only_drafts_that_are_spoken_are_taken() {
+        assert_eq!(Settings::default().versions(), Version::ALL);
+        for drafts in [vec![], vec![18, 17]] {
+            let problem = Settings { drafts, ..Settings::default() }.check().unwrap_err().to_string();
+            assert!(problem.contains("drafts"), "{problem}");
         }
     }
 

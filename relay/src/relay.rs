@@ -63,7 +63,7 @@ impl Context {
             registry: Registry::default(),
             cache,
             budget,
-            dialer: Dialer::new(upstreams)?,
+            dialer: Dialer::new(upstreams, settings.versions())?,
             drain: CancellationToken::new(),
             stop: CancellationToken::new(),
             tasks: TaskTracker::new(),
@@ -226,6 +226,7 @@ impl Relay {
         let endpoint = ServerEndpoint::bind(
             EndpointSettings {
                 addresses: settings.listen.clone(),
+                versions: settings.versions(),
                 max_connections: settings.limit.connections,
                 max_pending_handshakes: settings.limit.handshakes,
                 ..EndpointSettings::default()

@@ -4,6 +4,7 @@ use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
+use moqt::Version;
 use process::{Contradiction, LogSettings, Secret};
 use serde::{Deserialize, Serialize};
 
@@ -20,6 +21,8 @@ pub struct RelaySettings {
     pub listen: Vec<SocketAddr>,
     /// TCP port on both localhost addresses for metrics, health, certificate hash and cached groups; 0 picks one.
     pub http_port: u16,
+    /// Drafts of MOQT spoken with clients and upstreams, most wanted first.
+    pub drafts: Vec<u16>,
     /// Where tracks come from that nobody announces here, best first.
     pub upstream: Vec<UpstreamSettings>,
     /// Who may publish and who may watch.
@@ -176,6 +179,7 @@ impl Default for RelaySettings {
         Self {
             listen: vec![(Ipv4Addr::LOCALHOST, DEFAULT_PORT).into(), (Ipv6Addr::LOCALHOST, DEFAULT_PORT).into()],
             http_port: DEFAULT_HTTP_PORT,
+            drafts: Version::ALL.map(Version::draft).to_vec(),
             upstream: Vec::new(),
             access: AccessSettings::default(),
             certificate: CertificateSettings::default(),
@@ -240,6 +244,11 @@ impl RelaySettings {
         Duration::from_millis(self.drain_ms)
     }
 
+    /// The drafts to speak, most wanted first.
+    pub(crate) fn versions(&self) -> Vec<Version> {
+        self.drafts.iter().filter_map(|draft| Version::from_draft(*draft)).collect()
+    }
+
     /// What makes no sense together.
     ///
     /// # Errors
@@ -249,6 +258,9 @@ impl RelaySettings {
         let problem = |key: &str, reason: &str| Err(Contradiction::new(key, reason));
         if self.listen.is_empty() {
             return problem("listen", "names no address");
+        }
+        if self.drafts.is_empty() || self.versions().len() != self.drafts.len() {
+            return problem("drafts", "must name drafts of MOQT that are spoken here: 18, 16");
         }
         if cache_bytes > limit_bytes {
             return problem("memory.cache_bytes", "is over memory.limit_bytes");
@@ -323,6 +335,10 @@ mod tests {
         settings.memory.cache_bytes = settings.memory.limit_bytes + 1;
         let problem = settings.check().unwrap_err().to_string();
         assert!(problem.contains("memory.cache_bytes"), "{problem}");
+        for drafts in [vec![], vec![18, 17]] {
+            let problem = RelaySettings { drafts, ..RelaySettings::default() }.check().unwrap_err().to_string();
+            assert!(problem.contains("drafts"), "{problem}");
+        }
         assert!(toml::from_str::<RelaySettings>("[memory]\nlimit = 3").unwrap_err().to_string().contains("limit"));
     }
 }

@@ -5,7 +5,7 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
-use moqt::Namespace;
+use moqt::{Namespace, Version};
 use process::Secret;
 use transport::TrustSettings;
 
@@ -135,9 +135,17 @@ pub(crate) struct ConnectArguments {
     /// Token that the server wants to see; also EFIR_TOKEN, which other users of this machine cannot see
     #[arg(long, value_name = "TOKEN")]
     token: Option<String>,
+    /// Offer only this draft of MOQT: 18 or 16; may be repeated, most wanted first
+    #[arg(long, value_name = "NUMBER", value_parser = parse_draft)]
+    draft: Vec<Version>,
 }
 
 impl ConnectArguments {
+    /// The drafts to offer, most wanted first.
+    pub(crate) fn versions(&self) -> Vec<Version> {
+        if self.draft.is_empty() { Version::ALL.to_vec() } else { self.draft.clone() }
+    }
+
     pub(crate) fn token(&self) -> Option<Secret> {
         self.token.clone().map(Secret::from).or_else(process::token_from_environment)
     }
@@ -299,6 +307,11 @@ fn parse_duration(text: &str) -> Result<Duration, String> {
     Duration::try_from_secs_f64(seconds).map_err(|error| error.to_string())
 }
 
+fn parse_draft(text: &str) -> Result<Version, String> {
+    let spoken = || format!("expected one of {}", Version::ALL.map(|version| version.draft().to_string()).join(", "));
+    text.parse().ok().and_then(Version::from_draft).ok_or_else(spoken)
+}
+
 fn parse_hash(text: &str) -> Result<[u8; 32], String> {
     let wrong = || "expected 64 hexadecimal digits, colons allowed".to_owned();
     let digits: Vec<u8> = text.bytes().filter(|byte| *byte != b':').collect();
@@ -365,5 +378,8 @@ mod tests {
         assert!(parse("efir pull https://h/a --no-reconnect --reconnect-for 3s").is_err());
         assert!(parse("efir pull https://h/a --insecure --ca x.pem").is_err());
         assert!(parse("efir ls ftp://h").is_err());
+        let Command::Ls(ls) = parse("efir ls moqt://h --draft 16").unwrap() else { panic!("not ls") };
+        assert_eq!(ls.connect.versions(), [Version::Draft16]);
+        assert!(parse("efir ls moqt://h --draft 17").unwrap_err().to_string().contains("18, 16"));
     }
 }

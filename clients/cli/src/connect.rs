@@ -39,8 +39,9 @@ pub(crate) struct Link {
 impl Connector {
     /// Opens the sockets.
     pub(crate) fn new(arguments: &ConnectArguments) -> Result<Self, Failure> {
-        let endpoint = ClientEndpoint::new(ClientSettings::default())
-            .map_err(|error| Failure::Connection(format!("cannot open a UDP socket: {error}")))?;
+        let endpoint =
+            ClientEndpoint::new(ClientSettings { versions: arguments.versions(), ..ClientSettings::default() })
+                .map_err(|error| Failure::Connection(format!("cannot open a UDP socket: {error}")))?;
         Ok(Self { endpoint, trust: arguments.trust.settings(), token: arguments.token() })
     }
 

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use moqt::Version;
 use process::Secret;
 use transport::{
     Address, AddressError, ClientEndpoint, ClientSettings, Connection, ConnectionSettings, DialError, TrustSettings,
@@ -37,9 +38,9 @@ pub(crate) struct Dialer {
 
 impl Dialer {
     /// Needs a tokio runtime.
-    pub(crate) fn new(upstreams: Vec<Upstream>) -> std::io::Result<Self> {
+    pub(crate) fn new(upstreams: Vec<Upstream>, versions: Vec<Version>) -> std::io::Result<Self> {
         let connection = ConnectionSettings { idle_timeout: limit::UPSTREAM_IDLE, ..ConnectionSettings::default() };
-        let settings = ClientSettings { connection, ..ClientSettings::default() };
+        let settings = ClientSettings { connection, versions, ..ClientSettings::default() };
         Ok(Self { client: ClientEndpoint::new(settings)?, upstreams })
     }
 
