@@ -75,7 +75,7 @@ impl Depackager {
             }
             Form::Legacy => {
                 let (timestamp, payload) = decode_legacy(entry.payload.clone())?;
-                Ok(vec![self.raw(entry, timestamp, MICROSECONDS, payload)])
+                Ok(self.raw(entry, timestamp, MICROSECONDS, payload))
             }
             Form::Loc => self.unpack_loc(entry),
         }
@@ -86,26 +86,26 @@ impl Depackager {
         let Some(timestamp) = timestamp else {
             // hang's `loc` keeps its properties in front of the chunk.
             let (timestamp, payload) = decode_hang_loc(entry.payload.clone())?;
-            return Ok(vec![self.raw(entry, timestamp, MICROSECONDS, payload)]);
+            return Ok(self.raw(entry, timestamp, MICROSECONDS, payload));
         };
         let timescale = entry.properties.get_int(loc::TIMESCALE).and_then(|scale| u32::try_from(scale).ok());
         let timescale = timescale.filter(|scale| *scale > 0).unwrap_or(self.info.timescale);
-        Ok(vec![self.raw(entry, timestamp, timescale, entry.payload.clone())])
+        Ok(self.raw(entry, timestamp, timescale, entry.payload.clone()))
     }
 
-    fn raw(&self, entry: &Entry, timestamp: u64, timescale: u32, payload: Bytes) -> Sample {
+    /// Nothing for a chunk without bytes: moq-dev ends its groups with one, which only tells when the last frame ends.
+    fn raw(&self, entry: &Entry, timestamp: u64, timescale: u32, payload: Bytes) -> Vec<Sample> {
+        if payload.is_empty() {
+            return Vec::new();
+        }
         let first = entry.location.object <= entry.missing_objects;
         let keyframe = !self.info.kind.is_video() || is_keyframe(self.codec, &payload).unwrap_or(first);
         let microseconds = rescale(timestamp.into(), timescale, MICROSECONDS);
         // A timestamp in microseconds that reads as a date of this century is one (LOC without a timescale).
         let captured = u64::try_from(microseconds).ok().filter(|time| *time > YEAR_2001_US);
         let timestamp = u64::try_from(rescale(timestamp.into(), timescale, self.info.timescale)).unwrap_or_default();
-        Sample {
-            time: microseconds,
-            duration: 0,
-            captured,
-            coded: Coded::Raw(RawFrame { timestamp, keyframe, payload }),
-        }
+        let coded = Coded::Raw(RawFrame { timestamp, keyframe, payload });
+        vec![Sample { time: microseconds, duration: 0, captured, coded }]
     }
 }
 
@@ -205,6 +205,17 @@ mod tests {
         assert_eq!(raw(&samples[0]).timestamp, 40_000 * scale / 1_000_000);
         assert!(raw(&samples[0]).keyframe);
         assert!(depackager.unpack(&entry(0, Bytes::new(), Properties::EMPTY)).is_err());
+    }
+
+    #[test]
+    fn a_chunk_without_bytes_is_no_frame() {
+        let mut legacy = Depackager::new(&track(Packaging::Legacy)).unwrap();
+        // As moq-rs 0.5.1 ends a group: only a timestamp, here 1 s.
+        let end = Bytes::from_static(&[0x80, 0x0f, 0x42, 0x40]);
+        assert!(legacy.unpack(&entry(30, end, Properties::EMPTY)).unwrap().is_empty());
+        let mut bare = Depackager::new(&track(Packaging::Loc)).unwrap();
+        let properties = Properties::from_pairs([Pair::new(loc::TIMESTAMP, 5000u64)]).unwrap();
+        assert!(bare.unpack(&entry(30, Bytes::new(), properties)).unwrap().is_empty());
     }
 
     #[test]

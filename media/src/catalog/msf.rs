@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::{Catalog, CatalogTrack, Packaging};
-use crate::{error::CatalogError, frame::TrackKind};
+use crate::{container::MICROSECONDS, error::CatalogError, frame::TrackKind};
 
 const VERSION: &str = "draft-01";
 
@@ -210,6 +210,8 @@ fn read_track(track: &Track, init_data: &BTreeMap<&str, &InitData>) -> Result<Op
         // `chunk-per-object` is what moqtail calls one CMAF chunk per object.
         "cmaf" | "chunk-per-object" => Packaging::Cmaf,
         "loc" => Packaging::Loc,
+        // moq-dev lists the tracks of its hang catalog in MSF, too.
+        "legacy" => Packaging::Legacy,
         _ => return Ok(None),
     };
     let Some(kind) = kind(track) else {
@@ -246,7 +248,7 @@ fn read_track(track: &Track, init_data: &BTreeMap<&str, &InitData>) -> Result<Op
         kind,
         codec,
         bitrate: track.bitrate.map(Number::get),
-        timescale: track.timescale,
+        timescale: if packaging == Packaging::Legacy { Some(MICROSECONDS) } else { track.timescale },
         init,
         description,
         is_live: track.is_live,

@@ -114,6 +114,24 @@ fn hang_sample() {
     assert_eq!((info.codec.as_str(), info.timescale), ("avc1.640028", 1_000_000));
 }
 
+/// moq-dev 0.4: its own container in MSF, on the tracks that its hang catalog lists.
+const MOQ_DEV: &str = r#"{"version":"draft-01","initDataList":[{"id":"init1","type":"inline","data":"EZBW5QA="}],"tracks":[
+ {"name":"0.avc1","packaging":"legacy","isLive":true,"role":"video","codec":"avc1.64001f","bitrate":2931256,"width":1280,"height":720,
+  "framerate":30.0,"renderGroup":1,"maxGrpSapStartingType":2},
+ {"name":"1.aac","packaging":"legacy","isLive":true,"role":"audio","codec":"mp4a.40.2","samplerate":48000,"channelConfig":"2","initRef":"init1"}]}"#;
+
+#[test]
+fn msf_sample_with_hangs_container() {
+    let catalog = Catalog::from_msf(MOQ_DEV.as_bytes()).unwrap();
+    let names: Vec<_> = catalog.tracks.iter().map(|track| track.name.as_str()).collect();
+    assert_eq!(names, ["0.avc1", "1.aac"]);
+    for track in &catalog.tracks {
+        assert_eq!((track.packaging, track.timescale), (Packaging::Legacy, Some(1_000_000)), "{}", track.name);
+    }
+    assert_eq!(catalog.tracks[1].description.as_deref(), Some(&[0x11, 0x90, 0x56, 0xe5, 0][..]));
+    assert_eq!(catalog.tracks[1].track_info().unwrap().kind, AUDIO);
+}
+
 /// moqtail: numeric version, inline `initData`, its own packaging names; and a timeline track.
 const MOQTAIL: &str = r#"{"version":1,"tracks":[
  {"name":"v","packaging":"chunk-per-object","isLive":true,"codec":"av01.0.04M.08","bitrate":2.5e6,"width":640,"height":360,

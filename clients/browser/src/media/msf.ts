@@ -62,10 +62,10 @@ function readTrack(item: unknown, initData: ReadonlyMap<string, JsonFields>): Ca
   };
 }
 
-/** `chunk-per-object` is what moqtail calls one CMAF chunk per object. */
+/** `chunk-per-object` is what moqtail calls one CMAF chunk per object; moq-dev lists hang's `legacy` tracks in MSF, too. */
 function packagingOf(text: string | undefined): Packaging | undefined {
   if (text === "cmaf" || text === "chunk-per-object") return "cmaf";
-  return text === "loc" ? "loc" : undefined;
+  return text === "loc" || text === "legacy" ? text : undefined;
 }
 
 /** By role, or without one by what else is said. */

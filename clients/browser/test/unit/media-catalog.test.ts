@@ -76,6 +76,13 @@ test("older and other MSF", async () => {
   assert.throws(() => createUnpackager(video), MediaError);
 });
 
+test("MSF: hang's container, as moq-dev lists it", async () => {
+  const track = { name: "0.avc1", packaging: "legacy", isLive: true, role: "video", codec: "avc1.64001f", initRef: "init0" };
+  const catalog = await msf({ version: "draft-01", initDataList: [{ id: "init0", type: "inline", data: "AWQAHw==" }], tracks: [track] });
+  const [video] = catalog.tracks;
+  assert.deepEqual([video?.packaging, [...(video?.description ?? [])]], ["legacy", [1, 0x64, 0, 0x1f]]);
+});
+
 test("hang: containers, defaults, other broadcasts", async () => {
   const catalog = await hang({
     video: {
