@@ -63,7 +63,7 @@ pub use run::{StopError, run};
 pub use secret::Secret;
 pub use settings::{
     Contradiction, SettingsArguments, SettingsError, SettingsLayers, SettingsOrigin, UnknownKey, load_settings,
-    load_settings_over, token_from_environment,
+    load_settings_over, token_from_environment, variable,
 };
 pub use shutdown::Shutdown;
 pub use usage::{ThreadUsage, Usage, own_threads};

@@ -1,19 +1,20 @@
-//! A peer that writes any bytes, against a real relay over real QUIC.
+//! A peer that writes any bytes over real QUIC: against a real relay, or as one.
 
 #![expect(clippy::unwrap_used, reason = "a helper that fails should fail its test loudly")]
 
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
+use certs::{CertificateSettings, CertificateStore};
 use moqt::{Encode, Message, Namespace, Parameters, PublishNamespace, RequestId, Setup, SetupOptions, Version};
 use transport::{
-    ClientEndpoint, ClientSettings, Connection, ConnectionError, ConnectionSettings, ReadError, RecvStream, SendStream,
-    TrustSettings, read_chunk, write_all,
+    Accepted, ClientEndpoint, ClientSettings, Connection, ConnectionError, ConnectionSettings, EndpointSettings,
+    ReadError, RecvStream, SendStream, ServerEndpoint, TrustSettings, read_chunk, write_all,
 };
 
-use crate::system::{PATIENCE, within};
+use crate::system::{PATIENCE, Task, within};
 
 /// One connection, without a session on this side.
 #[derive(Debug)]
@@ -233,4 +234,41 @@ pub fn data_header(header: &moqt::UniStreamHeader) -> Bytes {
     let mut out = BytesMut::new();
     header.encode(&mut out, Version::Draft18).unwrap();
     out.freeze()
+}
+
+/// A server without a session: what it writes is all it does.
+#[derive(Debug)]
+pub struct RawServer {
+    /// Where it listens.
+    pub address: SocketAddr,
+    _endpoint: Arc<ServerEndpoint>,
+    _task: Task,
+}
+
+impl RawServer {
+    /// Writes these bytes to the control stream of every client once the client has opened its own, and then nothing.
+    ///
+    /// # Panics
+    /// There is no free port.
+    pub fn start(control: Vec<Bytes>) -> Self {
+        let (certificates, _) = CertificateStore::load(&CertificateSettings::default()).unwrap();
+        let addresses = vec![(Ipv4Addr::LOCALHOST, 0).into()];
+        let settings = EndpointSettings { addresses, ..EndpointSettings::default() };
+        let endpoint = Arc::new(ServerEndpoint::bind(settings, certificates, None).unwrap());
+        let accepting = endpoint.clone();
+        let task = Task::spawn(async move {
+            let mut open = Vec::new();
+            while let Some(incoming) = accepting.accept().await {
+                let Ok(Accepted::Session(connection)) = incoming.accept().await else { continue };
+                let Ok(theirs) = connection.accept_uni().await else { continue };
+                let Ok(mut stream) = connection.open_uni().await else { continue };
+                for bytes in &control {
+                    // A client that left has heard enough.
+                    let _ = write_all(&mut *stream, bytes.clone()).await;
+                }
+                open.push((connection, theirs, stream));
+            }
+        });
+        Self { address: endpoint.local_addresses()[0], _endpoint: endpoint, _task: task }
+    }
 }

@@ -85,6 +85,9 @@ pub type BidiStream = (Box<dyn SendStream>, Box<dyn RecvStream>);
 
 /// The sending half of a stream. Dropped before [`SendStream::finish`], it resets the stream with [`CANCELLED`].
 pub trait SendStream: Send + Debug {
+    /// The stream's number on its QUIC connection.
+    fn id(&self) -> u64;
+
     /// Hands over as many of `chunks` as flow control takes, without copying them.
     ///
     /// Ready with the number of whole chunks written, which may be 0 when only a part of the first one fitted: written bytes
@@ -113,6 +116,9 @@ pub trait SendStream: Send + Debug {
 
 /// The receiving half of a stream. Dropped before its end, it stops the sender with [`CANCELLED`].
 pub trait RecvStream: Send + Debug {
+    /// The stream's number on its QUIC connection.
+    fn id(&self) -> u64;
+
     /// Takes the next bytes in order, at most `max` of them, without copying; `None` at the end of the stream.
     ///
     /// # Errors
@@ -138,6 +144,8 @@ pub struct ConnectionInfo {
     pub authority: String,
     /// Which end of the connection this is.
     pub side: Side,
+    /// Original Destination Connection ID as hexadecimal digits: the name under which both ends log a connection.
+    pub id: String,
 }
 
 /// What carries a connection.

@@ -11,6 +11,7 @@
 //! | `tls` | certificates, trust and QUIC transport parameters |
 //! | `priority` | MOQT priorities as stream priorities |
 //! | `address` | `https://` and `moqt://` addresses |
+//! | `wire` | what passes over a connection, for those who want to see it |
 //! | `session` | the async MOQT session that applications hold |
 //! | `limit` | every bound, with its unit and reason |
 
@@ -26,6 +27,7 @@ mod quic;
 mod session;
 mod tls;
 mod webtransport;
+mod wire;
 
 pub use address::{Address, AddressError, Scheme};
 pub use connection::{
@@ -50,3 +52,4 @@ pub use session::{
     SubscriptionEvent, SubscriptionWriter, TrackEvent, TracksReader, start,
 };
 pub use tls::{ConnectionSettings, TlsError, TrustSettings};
+pub use wire::{Direction, StreamType, WireEvent, WireItem, WireObserver, observe};

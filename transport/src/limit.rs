@@ -120,6 +120,13 @@ pub const MAX_OFFERED_PROTOCOLS: usize = 32;
 /// HTTPS clients that wait in the operating system's queue.
 pub const TCP_BACKLOG: i32 = 1024;
 
+/// FETCHes in descending order whose streams an observer can read; of further ones it sees wrong numbers. Far more than one session
+/// has at a time.
+pub(crate) const OBSERVED_FETCHES: usize = 4096;
+
+/// Bytes of the connection id that a client's first packet makes up: the most there are, as quinn does.
+pub(crate) const INITIAL_ID_BYTES: usize = 20;
+
 /// Bytes a loopback stream holds unread before its writer waits.
 pub const LOOPBACK_STREAM_WINDOW: usize = 256 * 1024;
 

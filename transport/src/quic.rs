@@ -107,10 +107,6 @@ impl QuicSendStream {
     pub(crate) fn with_drop_code(inner: quinn::SendStream, drop_code: u64) -> Self {
         Self { inner, stopped: None, ended: false, drop_code }
     }
-
-    pub(crate) fn id(&self) -> u64 {
-        VarInt::from(self.inner.id()).into_inner()
-    }
 }
 
 impl Debug for QuicSendStream {
@@ -123,6 +119,10 @@ impl Debug for QuicSendStream {
 }
 
 impl SendStream for QuicSendStream {
+    fn id(&self) -> u64 {
+        VarInt::from(self.inner.id()).into_inner()
+    }
+
     fn poll_write_chunks(&mut self, cx: &mut Context<'_>, chunks: &mut [Bytes]) -> Poll<Result<usize, WriteError>> {
         if self.ended {
             return Poll::Ready(Err(WriteError::Closed));
@@ -194,6 +194,10 @@ impl QuicRecvStream {
 }
 
 impl RecvStream for QuicRecvStream {
+    fn id(&self) -> u64 {
+        VarInt::from(self.inner.id()).into_inner()
+    }
+
     fn poll_read_chunk(&mut self, cx: &mut Context<'_>, max: usize) -> Poll<Result<Option<Bytes>, ReadError>> {
         if let Some(ended) = &self.ended {
             return Poll::Ready(ended.clone().map(|()| None));

@@ -7,7 +7,7 @@ use std::time::Duration;
 use clap::{Args, Parser, Subcommand};
 use moqt::{Namespace, Version};
 use process::Secret;
-use transport::TrustSettings;
+use transport::{Address, TrustSettings};
 
 use crate::target::{Target, parse_namespace};
 
@@ -67,6 +67,9 @@ pub(crate) enum Command {
     /// Show the connection's facts and a broadcast's catalog
     #[command(after_long_help = format!("{INFO_EXAMPLES}\n\n{SEE_ALSO}"))]
     Info(InfoArguments),
+    /// Test a relay: publish and subscribe through it, case by case, and say whose fault a failure is
+    #[command(after_long_help = format!("{CONFORMANCE_EXAMPLES}\n\n{CONFORMANCE_NOTES}\n\n{SEE_ALSO}"))]
+    Conformance(ConformanceArguments),
 }
 
 const LS_EXAMPLES: &str = "\
@@ -95,6 +98,21 @@ Examples:
   efir info https://localhost:4443                connection only
   efir info https://localhost:4443/live/demo      and the broadcast's catalog
   efir info --json moqt://relay.example/live/demo";
+
+const CONFORMANCE_EXAMPLES: &str = "\
+Examples:
+  efir conformance https://localhost:4443                  every case, over WebTransport
+  efir conformance moqt://localhost:4443 --draft 16        over raw QUIC, draft-16 only
+  efir conformance https://relay.example -t fetch -t joining-fetch --verbose
+  efir conformance https://localhost:4443 --json | jq      one JSON object per case
+  efir conformance --list                                  the cases' names";
+
+const CONFORMANCE_NOTES: &str = "\
+The output is TAP version 14. `at_fault` of a failed case says who has to change something: relay, efir,
+settings (address, trust or token), network, or unclear; `wire` shows the last messages with their bytes.
+
+Flags, variables (RELAY_URL, TESTCASE, TLS_DISABLE_VERIFY, VERBOSE) and exit codes are those of the
+moq-interop-runner: 0 all passed, 1 some failed, 127 no such case.";
 
 /// Which server certificates are accepted.
 #[derive(Debug, Clone, Args)]
@@ -249,6 +267,39 @@ pub(crate) struct InfoArguments {
     /// One JSON object
     #[arg(long)]
     pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ConformanceArguments {
+    /// https://host:port (WebTransport) or moqt://host:port (raw QUIC); else RELAY_URL, else https://localhost:4443
+    #[arg(conflicts_with = "relay")]
+    pub(crate) url: Option<Address>,
+    /// The same, as the interop runner's clients take it
+    #[arg(short, long, value_name = "URL")]
+    pub(crate) relay: Option<Address>,
+    /// Run this case only; may be repeated; also TESTCASE
+    #[arg(short, long, value_name = "NAME")]
+    pub(crate) test: Vec<String>,
+    /// List the cases' names
+    #[arg(short, long)]
+    pub(crate) list: bool,
+    /// Show of passed cases, too, what passed over the wire; also VERBOSE=1
+    #[arg(short, long)]
+    pub(crate) verbose: bool,
+    /// The interop runner's name for --insecure; also TLS_DISABLE_VERIFY=1
+    #[arg(long)]
+    pub(crate) tls_disable_verify: bool,
+    /// Where the test tracks are, instead of moq-test/interop: for relays that allow certain namespaces only
+    #[arg(long, value_name = "A/B", value_parser = parse_namespace)]
+    pub(crate) namespace: Option<Namespace>,
+    /// Time for each case, instead of the interop runner's 2 to 5 seconds
+    #[arg(long, value_name = "D", value_parser = parse_duration)]
+    pub(crate) timeout: Option<Duration>,
+    /// One JSON object per case and a summary, instead of TAP
+    #[arg(long)]
+    pub(crate) json: bool,
+    #[command(flatten)]
+    pub(crate) connect: ConnectArguments,
 }
 
 /// Where a pull begins.

@@ -3,6 +3,8 @@
 use moqt::RequestErrorCode;
 use transport::{DialError, RequestFailure};
 
+use crate::conformance::UnknownCase;
+
 /// Why a subcommand failed; `Display` says what and where, and what to do.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Failure {
@@ -21,6 +23,17 @@ pub(crate) enum Failure {
     /// What the publisher sent cannot be used.
     #[error("{0}")]
     Content(String),
+    /// Conformance cases failed, which was told.
+    #[error("{failed} of {of} cases failed")]
+    Cases {
+        /// This many.
+        failed: usize,
+        /// Of this many.
+        of: usize,
+    },
+    /// A conformance case that there is not.
+    #[error(transparent)]
+    UnknownCase(UnknownCase),
     /// The output cannot be written.
     #[error("cannot write {target}: {error}")]
     Output {
@@ -35,11 +48,12 @@ impl Failure {
     /// The process's exit code, as listed in `--help`.
     pub(crate) fn exit_code(&self) -> u8 {
         match self {
-            Self::Content(_) | Self::Output { .. } => 1,
+            Self::Content(_) | Self::Output { .. } | Self::Cases { .. } => 1,
             Self::Usage(_) => 2,
             Self::Connection(_) => 3,
             Self::Refused(_) => 4,
             Self::Ended(_) => 5,
+            Self::UnknownCase(_) => 127,
         }
     }
 

@@ -1,4 +1,4 @@
-//! The `efir` command: list, pull, fetch and inspect broadcasts.
+//! The `efir` command: list, pull, fetch and inspect broadcasts, and test relays.
 //!
 //! ```text
 //! connect ──▶ broadcast ──▶ track (one per track: SUBSCRIBE + joining FETCH ──▶ merge) ──▶ clock ──▶ output
@@ -16,12 +16,14 @@
 //! | `sample`, `clock`, `output` | objects to frames, frames to one timeline, frames to a file |
 //! | `supervise` | keeps a session: reconnects, follows GOAWAY |
 //! | `ls`, `pull`, `fetch`, `info` | the subcommands |
+//! | [`conformance`] | the cases that a relay is tested with |
 //! | `report` | live line, summary, JSON |
 //! | `limit` | every bound, with its unit and reason |
 
 mod args;
 mod broadcast;
 mod clock;
+pub mod conformance;
 mod connect;
 mod error;
 mod fetch;
@@ -73,5 +75,6 @@ async fn run(arguments: Arguments, shutdown: process::Shutdown) -> Result<(), Fa
         Command::Pull(arguments) => Box::pin(pull::run(arguments, shutdown)).await,
         Command::Fetch(arguments) => Box::pin(fetch::run(arguments, shutdown)).await,
         Command::Info(arguments) => Box::pin(info::run(arguments, shutdown)).await,
+        Command::Conformance(arguments) => Box::pin(conformance::command(arguments, shutdown)).await,
     }
 }

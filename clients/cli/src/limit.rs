@@ -68,3 +68,11 @@ pub(crate) const LIVE_LINE: Duration = Duration::from_millis(500);
 pub(crate) const PLAIN_LINE: Duration = Duration::from_secs(5);
 /// JSON lines.
 pub(crate) const JSON_LINE: Duration = Duration::from_secs(1);
+/// Messages of each session that a failed conformance case shows: more than any case needs.
+pub(crate) const RECORDED_MESSAGES: usize = 24;
+/// Bytes of each of them that are shown: what distinguishes messages is at their beginning.
+pub(crate) const RECORDED_BYTES: usize = 64;
+/// Objects of a conformance case that wait to be checked.
+pub(crate) const SEEN_OBJECTS: usize = 64;
+/// Largest object taken in a conformance case; those published there have 200 bytes.
+pub(crate) const TEST_OBJECT_BYTES: u64 = 64 << 10;

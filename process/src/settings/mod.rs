@@ -30,7 +30,12 @@ const TOKEN_VARIABLE: &str = "EFIR_TOKEN";
 
 /// The token that clients of this user show to servers, from `EFIR_TOKEN`; `None` when it is empty or not Unicode text.
 pub fn token_from_environment() -> Option<Secret> {
-    env::var(TOKEN_VARIABLE).ok().filter(|token| !token.is_empty()).map(Secret::from)
+    variable(TOKEN_VARIABLE).map(Secret::from)
+}
+
+/// A variable that is no setting of ours, as other programs' conventions have them; `None` when it is empty or not Unicode text.
+pub fn variable(name: &str) -> Option<String> {
+    env::var(name).ok().filter(|value| !value.is_empty())
 }
 
 /// Flags that every server shares; flatten them into the server's own.

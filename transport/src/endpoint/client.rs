@@ -8,7 +8,8 @@ use std::time::Duration;
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
 use moqt::Version;
-use quinn::{Endpoint, EndpointConfig, TokioRuntime};
+use quinn::{ConnectionIdGenerator, Endpoint, EndpointConfig, TokioRuntime};
+use quinn_proto::RandomConnectionIdGenerator;
 use rustls::AlertDescription;
 use tokio::net::lookup_host;
 use tokio::time::{sleep, timeout};
@@ -165,7 +166,7 @@ impl ClientEndpoint {
         let target = resolve(address).await?.into_iter().next();
         let target = target.ok_or_else(|| DialError::NoAnswer { target: address.authority() })?;
         let asked = async {
-            let connection = self.handshake(address, target, config).await?;
+            let (connection, _) = self.handshake(address, target, config).await?;
             let response = crate::http3::get(&connection, &address.authority(), &address.path).await;
             connection.close(crate::quic::varint(crate::http3::NO_ERROR), b"");
             response.map_err(|error| DialError::Failed { address: target, reason: error.to_string() })
@@ -214,7 +215,7 @@ impl ClientEndpoint {
         target: SocketAddr,
         config: quinn::ClientConfig,
     ) -> Result<Arc<dyn Connection>, DialError> {
-        let connection = self.handshake(address, target, config).await?;
+        let (connection, id) = self.handshake(address, target, config).await?;
         match address.scheme {
             Scheme::WebTransport => {
                 let session = webtransport::connect(
@@ -223,7 +224,8 @@ impl ClientEndpoint {
                     address.path.clone(),
                     self.settings.versions.clone(),
                 );
-                Ok(Arc::new(session.await.map_err(|failure| self.connect_failure(target, failure))?))
+                let session = session.await.map_err(|failure| self.connect_failure(target, failure))?;
+                Ok(Arc::new(session.with_id(id)))
             }
             Scheme::Quic => {
                 let version = chosen_alpn(&connection).and_then(|alpn| Version::from_alpn(&alpn));
@@ -237,24 +239,29 @@ impl ClientEndpoint {
                     path: String::new(),
                     authority: address.authority(),
                     side: Side::Client,
+                    id,
                 };
                 Ok(Arc::new(QuicConnection::new(connection, info, None)))
             }
         }
     }
 
+    /// A connection, and the id that its first packet made up for the server.
     async fn handshake(
         &self,
         address: &Address,
         target: SocketAddr,
-        config: quinn::ClientConfig,
-    ) -> Result<quinn::Connection, DialError> {
+        mut config: quinn::ClientConfig,
+    ) -> Result<(quinn::Connection, String), DialError> {
         let unreachable = |reason: String| DialError::Unreachable { address: target, reason };
         let endpoint = if target.is_ipv4() { &self.v4 } else { &self.v6 };
         let endpoint = endpoint.as_ref().ok_or_else(|| unreachable("no socket of that address family".into()))?;
+        let id = RandomConnectionIdGenerator::new(limit::INITIAL_ID_BYTES).generate_cid();
+        config.initial_dst_cid_provider(Arc::new(move || id));
         let connecting =
             endpoint.connect_with(config, target, &address.host).map_err(|error| unreachable(error.to_string()))?;
-        connecting.await.map_err(|error| self.handshake_failure(target, address, error))
+        let connection = connecting.await.map_err(|error| self.handshake_failure(target, address, error))?;
+        Ok((connection, id.to_string()))
     }
 
     fn handshake_failure(&self, target: SocketAddr, address: &Address, error: quinn::ConnectionError) -> DialError {

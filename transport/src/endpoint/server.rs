@@ -333,6 +333,7 @@ impl Incoming {
 
     async fn drive(self) -> Result<Accepted, AcceptError> {
         let Self { incoming, connection: permit, handshake, versions, handshake_timeout, service } = self;
+        let id = incoming.orig_dst_cid().to_string();
         let connecting = incoming.accept().map_err(|error| AcceptError::Handshake(connection_error(error)))?;
         let connection = timeout(handshake_timeout, connecting)
             .await
@@ -343,7 +344,7 @@ impl Incoming {
         if alpn == ALPN_HTTP3 {
             let session =
                 webtransport::serve(connection, versions, service, permit).await.map_err(AcceptError::Http3)?;
-            return Ok(session.map_or(Accepted::HttpDone, |session| Accepted::Session(Arc::new(session))));
+            return Ok(session.map_or(Accepted::HttpDone, |session| Accepted::Session(Arc::new(session.with_id(id)))));
         }
         let version = Version::from_alpn(&alpn).ok_or(AcceptError::UnknownProtocol)?;
         let info = ConnectionInfo {
@@ -353,6 +354,7 @@ impl Incoming {
             path: String::new(),
             authority: String::new(),
             side: Side::Server,
+            id,
         };
         Ok(Accepted::Session(Arc::new(QuicConnection::new(connection, info, Some(permit)))))
     }

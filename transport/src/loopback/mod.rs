@@ -59,7 +59,15 @@ pub fn pair(settings: LoopbackSettings) -> (Arc<dyn Connection>, Arc<dyn Connect
     let end = |end: End, side: Side| -> Arc<dyn Connection> {
         let peer = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
         let kind = TransportKind::Loopback;
-        let info = ConnectionInfo { peer, version, kind, path: String::new(), authority: String::new(), side };
+        let info = ConnectionInfo {
+            peer,
+            version,
+            kind,
+            path: String::new(),
+            authority: String::new(),
+            side,
+            id: String::new(),
+        };
         let shared = Arc::new(EndHandle { shared: Arc::clone(&shared), end });
         Arc::new(LoopbackConnection { shared, end, info })
     };

@@ -23,6 +23,10 @@ impl LoopbackSendStream {
 }
 
 impl SendStream for LoopbackSendStream {
+    fn id(&self) -> u64 {
+        self.stream
+    }
+
     fn poll_write_chunks(&mut self, cx: &mut Context<'_>, chunks: &mut [Bytes]) -> Poll<Result<usize, WriteError>> {
         self.shared.change(|network, _| {
             if let Some(reason) = &network.ends[self.sender].closed {
@@ -95,6 +99,10 @@ impl LoopbackRecvStream {
 }
 
 impl RecvStream for LoopbackRecvStream {
+    fn id(&self) -> u64 {
+        self.stream
+    }
+
     fn poll_read_chunk(&mut self, cx: &mut Context<'_>, max: usize) -> Poll<Result<Option<Bytes>, ReadError>> {
         let receiver = other(self.sender);
         self.shared.change(|network, now| {

@@ -155,7 +155,7 @@ impl Shared {
 
     /// Runs one call into the machine and passes its outputs on. A protocol error ends the session.
     pub(crate) fn with<T>(self: &Arc<Self>, call: impl FnOnce(&mut State) -> Result<T, ProtocolError>) -> Option<T> {
-        let result = {
+        let (result, first) = {
             let mut state = self.lock();
             // Looked at under the lock: what is registered before the end is dropped by it, and nothing is after it.
             if self.has_ended() {
@@ -163,12 +163,16 @@ impl Shared {
             }
             let result = call(&mut state);
             self.flush(&mut state);
-            result
+            // Said under the lock: whoever finds the machine closed finds out why.
+            let first = result.as_ref().is_err_and(|error| self.note(SessionError::Protocol(error.clone())));
+            (result, first)
         };
         match result {
             Ok(value) => Some(value),
             Err(error) => {
-                self.end(SessionError::Protocol(error));
+                if first {
+                    self.violated(&error);
+                }
                 None
             }
         }
@@ -205,9 +209,8 @@ impl Shared {
     pub(crate) fn end(&self, error: SessionError) {
         match &error {
             SessionError::Protocol(violation) => {
-                let (code, reason) = (violation.code.to_wire(self.version), violation.reason.to_string());
-                if self.end_with(error.clone(), Some((code, &reason))) {
-                    tracing::warn!(peer = %self.connection.info().peer, %error, "session closed");
+                if self.note(error.clone()) {
+                    self.violated(violation);
                 }
             }
             SessionError::Local(reason) => {
@@ -224,21 +227,33 @@ impl Shared {
         self.end_with(SessionError::Local(reason.to_owned()), Some((code.to_wire(self.version), reason)));
     }
 
-    /// Notes the reason before the connection is closed, so that whoever sees it closed finds the reason. Says whether it was
-    /// the first.
-    fn end_with(&self, error: SessionError, close: Option<(u64, &str)>) -> bool {
-        let first = self.ended.send_if_modified(|ended| {
+    /// Notes the reason before the connection is closed, so that whoever sees it closed finds the reason.
+    fn end_with(&self, error: SessionError, close: Option<(u64, &str)>) {
+        if self.note(error) {
+            self.leave(close);
+        }
+    }
+
+    /// Notes why the session is over; says whether it was the first reason.
+    fn note(&self, error: SessionError) -> bool {
+        self.ended.send_if_modified(|ended| {
             let first = ended.is_none();
             ended.get_or_insert(error);
             first
-        });
-        if first {
-            if let Some((code, reason)) = close {
-                self.connection.close(code, reason);
-            }
-            self.drop_waiters();
+        })
+    }
+
+    /// Leaves a peer that broke the protocol.
+    fn violated(&self, violation: &ProtocolError) {
+        tracing::warn!(peer = %self.connection.info().peer, error = %violation, "session closed: peer broke the protocol");
+        self.leave(Some((violation.code.to_wire(self.version), &violation.reason)));
+    }
+
+    fn leave(&self, close: Option<(u64, &str)>) {
+        if let Some((code, reason)) = close {
+            self.connection.close(code, reason);
         }
-        first
+        self.drop_waiters();
     }
 
     fn drop_waiters(&self) {

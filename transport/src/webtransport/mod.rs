@@ -98,6 +98,14 @@ pub(crate) async fn connect(
     Ok(started.into_connection(established, Side::Client, None))
 }
 
+impl WebTransportConnection {
+    /// With the name under which both ends log the connection.
+    pub(crate) fn with_id(mut self, id: String) -> Self {
+        self.info.id = id;
+        self
+    }
+}
+
 impl Started {
     fn new(connection: quinn::Connection, role: Role) -> Self {
         let state = Arc::new(SessionState::new());
@@ -123,7 +131,15 @@ impl Started {
         let Established { id, version, path, authority } = established;
         let peer = self.connection.remote_address();
         WebTransportConnection {
-            info: ConnectionInfo { peer, version, kind: TransportKind::WebTransport, path, authority, side },
+            info: ConnectionInfo {
+                peer,
+                version,
+                kind: TransportKind::WebTransport,
+                path,
+                authority,
+                side,
+                id: String::new(),
+            },
             connection: self.connection,
             state: self.state,
             id,

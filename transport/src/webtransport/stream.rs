@@ -41,6 +41,10 @@ impl SessionSendStream {
 }
 
 impl SendStream for SessionSendStream {
+    fn id(&self) -> u64 {
+        self.inner.id()
+    }
+
     fn poll_write_chunks(&mut self, cx: &mut Context<'_>, chunks: &mut [Bytes]) -> Poll<Result<usize, WriteError>> {
         if let Some(reason) = self.session.state.over() {
             return Poll::Ready(Err(WriteError::Connection(reason)));
@@ -106,6 +110,10 @@ pub(crate) fn recv_drop_code() -> u64 {
 }
 
 impl RecvStream for SessionRecvStream {
+    fn id(&self) -> u64 {
+        self.inner.id()
+    }
+
     fn poll_read_chunk(&mut self, cx: &mut Context<'_>, max: usize) -> Poll<Result<Option<Bytes>, ReadError>> {
         if let Some(reason) = self.session.state.over() {
             return Poll::Ready(Err(ReadError::Connection(reason)));
