@@ -24,6 +24,8 @@ pub enum GroupAnswer {
         /// Last group the answer is about.
         through: u64,
     },
+    /// The track contradicted itself: nothing of it is served any more.
+    Malformed,
     /// Nobody knows about the groups from the one asked for through this one (in the order of the range).
     Unknown {
         /// Last group the answer is about.
@@ -71,6 +73,9 @@ pub enum FetchFailure {
     /// An object was given up upstream while it was being sent.
     #[error("an object was interrupted upstream")]
     Interrupted,
+    /// The track contradicted itself meanwhile.
+    #[error("malformed track")]
+    Malformed,
     /// The range has more pieces than one answer may have.
     #[error("the range is too fragmented")]
     TooManySteps,
@@ -96,6 +101,7 @@ pub async fn serve_fetch<G: GroupSource, F: FetchSink>(
             let code = match failure {
                 FetchFailure::Sink(_) => StreamErrorCode::Cancelled,
                 FetchFailure::Interrupted => StreamErrorCode::UnknownObjectStatus,
+                FetchFailure::Malformed => StreamErrorCode::MalformedTrack,
                 FetchFailure::TooManySteps => StreamErrorCode::ExcessiveLoad,
             };
             answer.sink.reset(code);
@@ -109,6 +115,9 @@ impl GroupSource for TrackLog {
     async fn group(&self, id: u64, last: u64) -> GroupAnswer {
         if let Some(group) = self.group(id) {
             return GroupAnswer::Found(group);
+        }
+        if self.is_absent(id) {
+            return GroupAnswer::Missing { through: id };
         }
         let held = self.groups_from(id.min(last));
         let mut between =
@@ -148,6 +157,7 @@ impl<F: FetchSink> Answer<'_, F> {
                     self.flush_unknown()?;
                     through
                 }
+                GroupAnswer::Malformed => return Err(FetchFailure::Malformed),
                 GroupAnswer::Unknown { through } => {
                     self.unknown = Some(self.end_in(through));
                     through
@@ -207,7 +217,11 @@ impl<F: FetchSink> Answer<'_, F> {
         loop {
             let mut changed = pin!(group.notify().notified());
             changed.as_mut().enable();
-            match group.next_object(id) {
+            let next = group.next_object(id);
+            if group.is_malformed() {
+                return Err(FetchFailure::Malformed);
+            }
+            match next {
                 None => self.wait(changed).await?,
                 Some(next) => return Ok(next),
             }
@@ -248,6 +262,9 @@ impl<F: FetchSink> Answer<'_, F> {
                 let inner = part.lock();
                 (inner.take_payload(index, &mut at, &mut self.pending), inner.state == SubgroupState::Open)
             };
+            if group.is_malformed() {
+                return Err(FetchFailure::Malformed);
+            }
             let bytes = self.pending.left();
             if bytes > 0 || whole {
                 self.write().await?;

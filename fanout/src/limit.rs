@@ -33,6 +33,9 @@ pub(crate) const MAX_SEGMENT_BYTES: usize = 16 * 1024;
 /// Subgroup logs, and datagrams, in one group. A publisher may use one subgroup per object; beyond this the group is refused.
 pub(crate) const MAX_SUBGROUPS_PER_GROUP: usize = 4096;
 
+/// Ranges of ids that do not exist which are remembered in a group, and in a track.
+pub(crate) const MAX_GAPS: usize = 64;
+
 /// Complete groups waiting for their owner to take them over; the oldest is dropped beyond it.
 pub(crate) const MAX_COMPLETED_GROUPS: usize = 8;
 

@@ -3,10 +3,11 @@
 use std::sync::Arc;
 
 use bytes::{Bytes, BytesMut};
-use moqt::{Location, ObjectHeader, ObjectStatus, StreamErrorCode, encode_object_header};
+use moqt::{Location, ObjectHeader, ObjectStatus, StreamErrorCode};
 
 use super::group::{Placement, Placing, declared_end};
 use super::subgroup::{ObjectEntry, SubgroupLog, SubgroupMeta, SubgroupState};
+use super::writing::{Place, Writing, encoded};
 use super::{AppendError, GroupLog, Position, TrackLog};
 use crate::limit;
 
@@ -35,8 +36,18 @@ pub struct SubgroupAppender {
 #[derive(Debug)]
 enum Current {
     None,
-    Writing { entry: Option<ObjectEntry>, missing: u64 },
-    Skipping { part: Arc<SubgroupLog>, index: usize, at: Position, missing: u64 },
+    Writing(Writing),
+    /// Another stream has brought it, or a part of it.
+    Skipping {
+        part: Arc<SubgroupLog>,
+        index: usize,
+        at: Position,
+        missing: u64,
+    },
+    /// It is known not to exist.
+    Ignoring {
+        missing: u64,
+    },
 }
 
 impl SubgroupAppender {
@@ -97,15 +108,32 @@ impl SubgroupAppender {
         let length = data.len() as u64;
         match &mut self.object {
             Current::None => Err(AppendError::Misuse("payload outside an object")),
-            Current::Writing { missing, .. } | Current::Skipping { missing, .. } if *missing < length => {
+            Current::Writing(Writing { missing, .. })
+            | Current::Skipping { missing, .. }
+            | Current::Ignoring { missing }
+                if *missing < length =>
+            {
                 Err(AppendError::Misuse("more payload than its header says"))
+            }
+            Current::Ignoring { missing } => {
+                *missing -= length;
+                Ok(())
             }
             Current::Skipping { part, index, at, missing } => {
                 *missing -= length;
-                compare(part, *index, at, &data)
+                let is_new = {
+                    let (inner, mut behind) = (part.lock(), *at);
+                    let known = inner.compare(*index, &mut behind, &data)?;
+                    let is_new = known < data.len() && inner.state == SubgroupState::Open;
+                    if !is_new {
+                        *at = behind;
+                    }
+                    is_new
+                };
+                if is_new { self.complete(&data) } else { Ok(()) }
             }
-            Current::Writing { missing, .. } => {
-                *missing -= length;
+            Current::Writing(writing) => {
+                writing.missing -= length;
                 self.store(data)
             }
         }
@@ -118,11 +146,13 @@ impl SubgroupAppender {
     pub fn end_object(&mut self) -> Result<(), AppendError> {
         match &self.object {
             Current::None => return Err(AppendError::Misuse("no object to end")),
-            Current::Writing { missing: 1.., .. } | Current::Skipping { missing: 1.., .. } => {
+            Current::Writing(Writing { missing: 1.., .. })
+            | Current::Skipping { missing: 1.., .. }
+            | Current::Ignoring { missing: 1.. } => {
                 return Err(AppendError::Misuse("less payload than its header says"));
             }
-            Current::Writing { .. } => self.publish(None)?,
-            Current::Skipping { .. } => {}
+            Current::Writing(_) => self.publish(None)?,
+            Current::Skipping { .. } | Current::Ignoring { .. } => {}
         }
         self.object = Current::None;
         Ok(())
@@ -175,8 +205,11 @@ impl SubgroupAppender {
         if status_with_payload || self.previous.is_some_and(|previous| header.object_id <= previous) {
             return Err(AppendError::Misuse("a header that no stream could carry"));
         }
+        let location = Location::new(self.group.id(), header.object_id);
+        self.track.check_object(&self.group, location, &header.properties)?;
         let placing = Placing { subgroup: self.subgroup, header, part: self.part.as_ref(), previous: self.previous };
         match self.group.place(&placing)? {
+            Placement::Absent => self.object = Current::Ignoring { missing: header.payload_len },
             Placement::Duplicate(part, index) => self.skip(header, part, index)?,
             Placement::Append(part) => {
                 self.attach(part);
@@ -205,12 +238,11 @@ impl SubgroupAppender {
 
     fn leave(&mut self, code: StreamErrorCode) {
         let Some(part) = self.part.take() else { return };
-        // Its own unfinished object, of which viewers have seen a part.
-        let inside = matches!(&self.object, Current::Writing { entry: None, .. });
         {
             let mut inner = part.lock();
             inner.writers = inner.writers.saturating_sub(1);
-            if inner.state == SubgroupState::Open && (inside && inner.missing > 0 || inner.writers == 0) {
+            // Another stream completes an object of which viewers have seen a part, or begins anew behind it.
+            if inner.state == SubgroupState::Open && inner.writers == 0 {
                 inner.state = SubgroupState::Reset(code);
             }
         }
@@ -218,22 +250,33 @@ impl SubgroupAppender {
     }
 
     fn skip(&mut self, header: &ObjectHeader, part: Arc<SubgroupLog>, index: usize) -> Result<(), AppendError> {
-        let at = {
-            let inner = part.lock();
-            let entry = &inner.objects[index];
-            if (entry.payload_bytes, entry.status) != (header.payload_len, header.status) {
-                return Err(AppendError::Malformed("an object came with two payloads"));
-            }
-            Position { chunk: entry.chunk, offset: entry.header_bytes }
-        };
         if part.meta.priority != self.meta.priority && part.meta.priority.is_some() && self.meta.priority.is_some() {
             return Err(AppendError::Malformed("an object came with two priorities"));
         }
-        let open = part.lock().state == SubgroupState::Open;
+        let (at, open) = {
+            let mut inner = part.lock();
+            inner.check_same(index, header)?;
+            // What properties say may change on the way; the newest set counts (draft-18 section 2.5).
+            if part.meta.has_properties && inner.objects[index].properties != header.properties {
+                self.track.charge(&self.group, header.properties.as_bytes().len() as u64)?;
+                inner.objects[index].set_properties(&header.properties);
+            }
+            (inner.payload_at(index, 0), inner.state == SubgroupState::Open)
+        };
         if open {
             self.attach(Arc::clone(&part));
         }
         self.object = Current::Skipping { part, index, at, missing: header.payload_len };
+        Ok(())
+    }
+
+    /// Makes payload bytes visible that the stream which began the object has not brought yet.
+    fn complete(&mut self, data: &[u8]) -> Result<(), AppendError> {
+        self.track.charge(&self.group, data.len() as u64 + limit::CHUNK_OVERHEAD_BYTES)?;
+        if let Current::Skipping { part, index, at, .. } = &mut self.object {
+            part.lock().merge(*index, at, Bytes::copy_from_slice(data))?;
+        }
+        self.track.signals().grown();
         Ok(())
     }
 
@@ -242,12 +285,11 @@ impl SubgroupAppender {
         let Some(part) = self.part.clone() else { return Err(AppendError::GroupGone) };
         let before = part.lock().last_id();
         let same_form = part.meta.version == self.meta.version && part.meta.has_properties == self.meta.has_properties;
-        let mut own = BytesMut::new();
+        let own;
         let bytes: &[u8] = match wire.filter(|_| same_form && before == self.previous) {
             Some(wire) => wire,
             None => {
-                encode_object_header(before, header, part.meta.has_properties, &mut own, part.meta.version)
-                    .map_err(|_| AppendError::Misuse("a header that its version cannot express"))?;
+                own = encoded(&part.meta, before, header)?;
                 &own
             }
         };
@@ -255,8 +297,8 @@ impl SubgroupAppender {
         self.track.charge(&self.group, index)?;
         let payload = usize::try_from(header.payload_len).unwrap_or(usize::MAX).min(limit::COPY_BELOW_BYTES);
         self.copy(bytes, payload)?;
-        let entry = ObjectEntry::new(header, bytes.len());
-        self.object = Current::Writing { entry: Some(entry), missing: header.payload_len };
+        let place = Place::Staged { entry: ObjectEntry::new(header, bytes.len()), before };
+        self.object = Current::Writing(Writing { place, missing: header.payload_len, shown: 0 });
         Ok(())
     }
 
@@ -288,24 +330,17 @@ impl SubgroupAppender {
     fn publish(&mut self, data: Option<Bytes>) -> Result<(), AppendError> {
         let Some(part) = &self.part else { return Err(AppendError::GroupGone) };
         let staged = self.staged.split().freeze();
-        let Current::Writing { entry, missing } = &mut self.object else { return Ok(()) };
+        let Current::Writing(writing) = &mut self.object else { return Ok(()) };
         if !staged.is_empty() {
             self.track.charge(&self.group, limit::CHUNK_OVERHEAD_BYTES)?;
         }
-        let begun = entry.as_ref().map(|entry| (entry.id, entry.status));
-        {
+        let begun = {
             let mut inner = part.lock();
-            if inner.state != SubgroupState::Open {
+            if inner.state != SubgroupState::Open && !writing.is_whole(&inner) {
                 return Err(AppendError::GroupGone);
             }
-            if let Some(entry) = entry.take() {
-                inner.push_object(entry);
-            }
-            for chunk in [staged].into_iter().chain(data).filter(|chunk| !chunk.is_empty()) {
-                inner.push_chunk(chunk);
-            }
-            inner.missing = *missing;
-        }
+            writing.show(&part.meta, &mut inner, staged, data)?
+        };
         let Some((id, status)) = begun else {
             self.track.signals().grown();
             return Ok(());
@@ -321,24 +356,4 @@ impl Drop for SubgroupAppender {
     fn drop(&mut self) {
         self.leave(StreamErrorCode::Cancelled);
     }
-}
-
-/// Compares bytes of an object that came again with what is there, as far as it is there.
-fn compare(part: &SubgroupLog, index: usize, at: &mut Position, data: &[u8]) -> Result<(), AppendError> {
-    let inner = part.lock();
-    let end = inner.objects.get(index + 1).map_or(inner.chunks.len(), |next| next.chunk);
-    let mut data = data;
-    while !data.is_empty() && at.chunk < end {
-        let known = &inner.chunks[at.chunk][at.offset..];
-        let length = known.len().min(data.len());
-        if known[..length] != data[..length] {
-            return Err(AppendError::Malformed("an object came with two payloads"));
-        }
-        data = &data[length..];
-        at.offset += length;
-        if at.offset == inner.chunks[at.chunk].len() {
-            *at = Position { chunk: at.chunk + 1, offset: 0 };
-        }
-    }
-    Ok(())
 }

@@ -1,5 +1,6 @@
 //! One group: its subgroup logs, what is known about its end, and what it costs.
 
+use std::ops::Range;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -7,6 +8,7 @@ use moqt::{Datagram, DatagramBody, Location, ObjectHeader, ObjectStatus, StreamE
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
+use super::gaps::Gaps;
 use super::subgroup::{SubgroupLog, SubgroupMeta, SubgroupState};
 use super::{AppendError, Signals};
 use crate::budget::Charge;
@@ -36,11 +38,15 @@ pub(crate) struct GroupState {
     dropped: Option<StreamErrorCode>,
     /// Nothing will be added: the track ended.
     closed: bool,
+    /// Object ids that the publisher said do not exist.
+    gaps: Gaps,
 }
 
 /// Where an object goes.
 #[derive(Debug)]
 pub(crate) enum Placement {
+    /// Nowhere: it is known not to exist.
+    Absent,
     /// It is already there.
     Duplicate(Arc<SubgroupLog>, usize),
     /// Behind the last object of this log.
@@ -161,6 +167,11 @@ impl GroupLog {
         self.lock().dropped
     }
 
+    /// The track contradicted itself: nothing of it may be served.
+    pub(crate) fn is_malformed(&self) -> bool {
+        self.dropped() == Some(StreamErrorCode::MalformedTrack)
+    }
+
     pub(crate) fn superseded(&self) -> Option<Instant> {
         self.lock().superseded
     }
@@ -215,13 +226,16 @@ impl GroupLog {
             return Err(AppendError::Malformed("an object came both as datagram and on a stream"));
         }
         for part in &state.parts {
-            let found = part.lock().find(id);
+            let found = part.lock().find_kept(id);
             if let Some(index) = found {
                 if part.subgroup != placing.subgroup {
                     return Err(AppendError::Malformed("an object came in two subgroups"));
                 }
                 return Ok(Placement::Duplicate(Arc::clone(part), index));
             }
+        }
+        if state.sealed || state.gaps.contains(id) {
+            return Ok(Placement::Absent);
         }
         let of_subgroup = |part: &&Arc<SubgroupLog>| part.subgroup == placing.subgroup;
         let Some(part) = placing.part.or_else(|| state.parts.iter().rev().find(of_subgroup)) else {
@@ -232,11 +246,11 @@ impl GroupLog {
             };
         };
         let inner = part.lock();
-        let last = inner.last_id();
+        let last = inner.last_kept_id();
         match inner.state {
             SubgroupState::Finished => Err(AppendError::Malformed("an object behind the end of its subgroup")),
             _ if last.is_some_and(|last| id <= last) => Err(AppendError::OutOfOrder),
-            SubgroupState::Reset(_) => Ok(Placement::New { first: false }),
+            SubgroupState::Reset(_) => Ok(Placement::New { first: last.is_none() }),
             SubgroupState::Open => {
                 // A log that nobody writes to was left whole: what comes now continues it (FETCH head, then live).
                 let taken_up = placing.part.is_none() && inner.writers == 0;
@@ -255,6 +269,21 @@ impl GroupLog {
         self.lock().parts.push(Arc::clone(&part));
         self.signals.restructured();
         part
+    }
+
+    /// Records that no object has one of these ids.
+    pub(crate) fn note_gap(&self, ids: Range<u64>) -> Result<(), AppendError> {
+        let mut state = self.lock();
+        let covered = state.parts.iter().any(|part| {
+            let inner = part.lock();
+            let next = inner.objects.partition_point(|entry| entry.id < ids.start);
+            inner.objects.get(next).is_some_and(|entry| ids.contains(&entry.id))
+        });
+        if covered || state.datagrams.iter().any(|datagram| ids.contains(&datagram.object_id)) {
+            return Err(AppendError::Malformed("a gap covers an object that exists"));
+        }
+        state.gaps.add(ids);
+        Ok(())
     }
 
     /// Records that no object has id `end` or a larger one.
@@ -285,6 +314,9 @@ impl GroupLog {
                     Err(AppendError::Malformed("an object came with two payloads"))
                 };
             }
+            if state.sealed || state.gaps.contains(id) {
+                return Ok(false);
+            }
             if state.end.is_some_and(|end| id >= end) || state.parts.iter().any(|part| part.lock().find(id).is_some()) {
                 return Err(AppendError::Malformed("a datagram does not fit the objects of its group"));
             }
@@ -306,7 +338,8 @@ impl GroupLog {
             let inner = part.lock();
             let index = inner.objects.partition_point(|entry| entry.id < from);
             match inner.objects.get(index) {
-                Some(entry) if best.as_ref().is_none_or(|(id, ..)| entry.id < *id) => {
+                // Of two that begin with the same object the first was given up in it.
+                Some(entry) if best.as_ref().is_none_or(|(id, ..)| entry.id <= *id) => {
                     best = Some((entry.id, Arc::clone(part), index));
                 }
                 None if inner.state == SubgroupState::Open && inner.writers > 0 => growing_below = from,
@@ -322,13 +355,15 @@ impl GroupLog {
         if let Some(datagram) = datagram
             && best.as_ref().is_none_or(|(id, ..)| datagram.object_id < *id)
         {
-            let gap_known = datagram.object_id == from || gap_known;
+            let gap_known = gap_known || state.gaps.covers(&(from..datagram.object_id));
             return Some(NextObject::Datagram { datagram: Box::new(datagram.clone()), gap_known });
         }
         let may_grow = state.dropped.is_none() && !state.closed && !state.sealed;
         match best {
             Some((id, ..)) if id > from && may_grow && growing_below < id => None,
-            Some((id, part, index)) => Some(NextObject::Object { part, index, gap_known: id == from || gap_known }),
+            Some((id, part, index)) => {
+                Some(NextObject::Object { part, index, gap_known: gap_known || state.gaps.covers(&(from..id)) })
+            }
             None if state.end.is_some_and(|end| from >= end) || state.sealed || state.is_complete() => {
                 Some(NextObject::End { known: true })
             }

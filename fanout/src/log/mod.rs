@@ -1,10 +1,12 @@
 //! The newest groups of one track: written once, read by everybody.
 
 mod appender;
+mod gaps;
 mod group;
 mod pending;
 mod subgroup;
 mod track;
+mod writing;
 
 pub use appender::SubgroupAppender;
 pub use group::GroupLog;
@@ -32,6 +34,9 @@ pub enum AppendError {
     /// The group left the log while it was being written.
     #[error("group has left the log")]
     GroupGone,
+    /// The publisher said that the group does not exist.
+    #[error("group is known not to exist")]
+    Absent,
     /// The track has ended.
     #[error("track has ended")]
     Ended,

@@ -6,7 +6,7 @@ use bytes::{Bytes, BytesMut};
 use moqt::{EncodeError, ObjectHeader, ObjectStatus, Properties, StreamErrorCode, Version, encode_object_header};
 use tokio::time::Instant;
 
-use super::Pending;
+use super::{AppendError, Pending};
 
 /// What an upstream stream's header says about its subgroup.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -56,7 +56,7 @@ pub(crate) struct Inner {
 }
 
 /// Where an object lies in the chunks. Its header begins a chunk; its payload follows the header.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct ObjectEntry {
     pub(crate) id: u64,
     pub(crate) chunk: usize,
@@ -74,13 +74,6 @@ pub(crate) struct ObjectEntry {
 
 impl ObjectEntry {
     pub(crate) fn new(header: &ObjectHeader, header_bytes: usize) -> Self {
-        // The properties are a slice of the receive buffer: a copy lets go of it.
-        let properties = if header.properties.is_empty() {
-            Properties::EMPTY
-        } else {
-            let raw = Bytes::copy_from_slice(header.properties.as_bytes());
-            Properties::new(raw, header.properties.version()).unwrap_or_else(|_| header.properties.clone())
-        };
         Self {
             id: header.object_id,
             chunk: 0,
@@ -88,10 +81,15 @@ impl ObjectEntry {
             payload_bytes: header.payload_len,
             offset: 0,
             status: header.status,
-            properties,
+            properties: kept(&header.properties),
             received: Instant::now(),
             foreign: None,
         }
+    }
+
+    pub(crate) fn set_properties(&mut self, properties: &Properties) {
+        self.properties = kept(properties);
+        self.foreign = None;
     }
 
     pub(crate) fn header(&self) -> ObjectHeader {
@@ -102,6 +100,15 @@ impl ObjectEntry {
             status: self.status,
         }
     }
+}
+
+/// Properties are a slice of the receive buffer: a copy lets go of it.
+fn kept(properties: &Properties) -> Properties {
+    if properties.is_empty() {
+        return Properties::EMPTY;
+    }
+    let raw = Bytes::copy_from_slice(properties.as_bytes());
+    Properties::new(raw, properties.version()).unwrap_or_else(|_| properties.clone())
 }
 
 impl Inner {
@@ -121,11 +128,90 @@ impl Inner {
         }
     }
 
-    pub(crate) fn push_object(&mut self, mut entry: ObjectEntry) {
+    /// The id of the last object that is here whole or may still become so.
+    pub(crate) fn last_kept_id(&self) -> Option<u64> {
+        if self.is_cut() { self.last_whole_id() } else { self.last_id() }
+    }
+
+    /// The last object was given up before its last byte.
+    fn is_cut(&self) -> bool {
+        self.missing > 0 && matches!(self.state, SubgroupState::Reset(_))
+    }
+
+    /// As [`Inner::find`], but not an object that was given up.
+    pub(crate) fn find_kept(&self, id: u64) -> Option<usize> {
+        self.find(id).filter(|index| !self.is_cut() || index + 1 < self.objects.len())
+    }
+
+    /// Adds an object whose header is the next chunk, and tells its index.
+    pub(crate) fn push_object(&mut self, mut entry: ObjectEntry) -> usize {
         entry.chunk = self.chunks.len();
         entry.offset = self.bytes;
         self.missing = entry.payload_bytes;
         self.objects.push(entry);
+        self.objects.len() - 1
+    }
+
+    /// Payload bytes of object `index` that are not here.
+    pub(crate) fn missing_of(&self, index: usize) -> u64 {
+        if self.is_whole(index) { 0 } else { self.missing }
+    }
+
+    /// Whether another header of object `index` says the same.
+    pub(crate) fn check_same(&self, index: usize, header: &ObjectHeader) -> Result<(), AppendError> {
+        let entry = &self.objects[index];
+        if (entry.payload_bytes, entry.status) == (header.payload_len, header.status) {
+            Ok(())
+        } else {
+            Err(AppendError::Malformed("an object came with two payloads"))
+        }
+    }
+
+    /// Where byte `offset` of the payload of object `index` is, or will be.
+    pub(crate) fn payload_at(&self, index: usize, offset: u64) -> Position {
+        let entry = &self.objects[index];
+        let mut at = Position { chunk: entry.chunk, offset: entry.header_bytes };
+        let mut left = usize::try_from(offset).unwrap_or(usize::MAX);
+        while let Some(chunk) = self.chunks.get(at.chunk) {
+            let here = chunk.len() - at.offset;
+            if left < here {
+                at.offset += left;
+                break;
+            }
+            left -= here;
+            at = Position { chunk: at.chunk + 1, offset: 0 };
+        }
+        at
+    }
+
+    /// Compares payload bytes of object `index` with what is here of it, from `at` on; tells how many are.
+    pub(crate) fn compare(&self, index: usize, at: &mut Position, data: &[u8]) -> Result<usize, AppendError> {
+        let end = self.objects.get(index + 1).map_or(self.chunks.len(), |next| next.chunk);
+        let mut done = 0;
+        while done < data.len() && at.chunk < end {
+            let known = &self.chunks[at.chunk][at.offset..];
+            let length = known.len().min(data.len() - done);
+            if known[..length] != data[done..done + length] {
+                return Err(AppendError::Malformed("an object came with two payloads"));
+            }
+            done += length;
+            at.offset += length;
+            if at.offset == self.chunks[at.chunk].len() {
+                *at = Position { chunk: at.chunk + 1, offset: 0 };
+            }
+        }
+        Ok(done)
+    }
+
+    /// Compares as [`Inner::compare`], and adds what is not here yet.
+    pub(crate) fn merge(&mut self, index: usize, at: &mut Position, data: Bytes) -> Result<(), AppendError> {
+        let known = self.compare(index, at, &data)?;
+        if known < data.len() && index + 1 == self.objects.len() {
+            self.missing = self.missing.saturating_sub((data.len() - known) as u64);
+            self.push_chunk(data.slice(known..));
+            *at = Position { chunk: self.chunks.len(), offset: 0 };
+        }
+        Ok(())
     }
 
     pub(crate) fn push_chunk(&mut self, chunk: Bytes) {

@@ -4,9 +4,10 @@ use std::collections::VecDeque;
 use std::pin::pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use moqt::{Datagram, Location, ObjectStatus, PublishDoneCode, StreamErrorCode};
+use moqt::{Datagram, Location, MalformedTrack, ObjectStatus, Properties, PublishDoneCode, StreamErrorCode, property};
 use tokio::time::Instant;
 
+use super::gaps::Gaps;
 use super::group::datagram_end;
 use super::{AppendError, GroupLog, Signals, SubgroupAppender, SubgroupMeta};
 use crate::budget::MemoryBudget;
@@ -58,6 +59,8 @@ struct State {
     /// Groups whose beginning is still being fetched, one entry per [`HeadHold`].
     holds: Vec<u64>,
     overloaded: u64,
+    /// Group ids that the publisher said do not exist.
+    gaps: Gaps,
 }
 
 impl TrackLog {
@@ -92,6 +95,7 @@ impl TrackLog {
     pub fn datagram(&self, mut datagram: Datagram) -> Result<(), AppendError> {
         let location = Location::new(datagram.group, datagram.object_id);
         let group = self.group_to_append(datagram.group)?;
+        self.check_object(&group, location, &datagram.properties)?;
         // A datagram's slices would pin the receive buffer.
         let mut bytes =
             limit::OBJECT_OVERHEAD_BYTES + limit::CHUNK_OVERHEAD_BYTES + datagram.properties.as_bytes().len() as u64;
@@ -171,17 +175,32 @@ impl TrackLog {
         self.lock().last
     }
 
-    /// Ends the track: viewers get what is here, then PUBLISH_DONE. Subgroups that no appender holds end as reset.
+    /// Ends the track: viewers get what is here, then PUBLISH_DONE. Subgroups that no appender holds end as reset. Of a malformed
+    /// track nothing more is served, and no group is left for a cache.
     pub fn end(&self, status: PublishDoneCode, reason: &str) {
+        let malformed = status == PublishDoneCode::MalformedTrack;
         let groups: Vec<_> = {
             let mut state = self.lock();
             state.end.get_or_insert_with(|| TrackEnd { status, reason: reason.to_owned() });
+            if malformed {
+                state.completed.clear();
+            }
             state.groups.iter().cloned().collect()
         };
         for group in groups {
-            group.close();
+            if malformed {
+                group.drop_with(StreamErrorCode::MalformedTrack);
+            } else {
+                group.close();
+            }
         }
         self.0.signals.restructured();
+    }
+
+    /// Whether the publisher said that this group does not exist.
+    #[must_use]
+    pub fn is_absent(&self, group: u64) -> bool {
+        self.lock().gaps.contains(group)
     }
 
     /// Takes the complete groups that left the log since the last call, oldest first, for a cache to keep. At most a few wait
@@ -280,10 +299,35 @@ impl TrackLog {
         }
         match state.groups.binary_search_by_key(&id, |group| group.id()) {
             Ok(index) => Ok(Some(Arc::clone(&state.groups[index]))),
+            Err(_) if state.gaps.contains(id) => Err(AppendError::Absent),
             Err(0) if state.groups.len() >= self.0.settings.max_groups.max(1) => Err(AppendError::TooOld),
             Err(_) if id < state.floor => Err(AppendError::TooOld),
             Err(_) => Ok(None),
         }
+    }
+
+    /// Checks an object's properties, and takes note of what they say does not exist (draft-18 sections 12.7 to 12.9).
+    pub(crate) fn check_object(
+        &self,
+        group: &GroupLog,
+        location: Location,
+        properties: &Properties,
+    ) -> Result<(), AppendError> {
+        if properties.is_empty() {
+            return Ok(());
+        }
+        properties.check_object(location).map_err(|MalformedTrack(reason)| AppendError::Malformed(reason))?;
+        if let Some(gap) = properties.get_int(property::PRIOR_OBJECT_ID_GAP) {
+            group.note_gap(location.object.saturating_sub(gap)..location.object)?;
+        }
+        let Some(gap) = properties.get_int(property::PRIOR_GROUP_ID_GAP) else { return Ok(()) };
+        let ids = location.group.saturating_sub(gap)..location.group;
+        let mut state = self.lock();
+        if state.groups.iter().any(|group| ids.contains(&group.id()) && group.objects() > 0) {
+            return Err(AppendError::Malformed("a gap covers a group that exists"));
+        }
+        state.gaps.add(ids);
+        Ok(())
     }
 
     /// Charges bytes to a group, making room among the older groups first. Over budget, the group is dropped.
