@@ -28,6 +28,22 @@ pub(crate) const HOPS: usize = 16;
 pub(crate) const SOURCE_WAIT: Duration = Duration::from_secs(2);
 /// An upstream that lasted this long was well: the next failure is the first of a new series.
 pub(crate) const STEADY: Duration = Duration::from_secs(5);
+/// Publishers of one track subscribed to at once; further ones wait until one of them is gone.
+pub(crate) const PUBLISHERS_PER_TRACK: usize = 8;
+/// Reports of a track's publishers that wait for its task.
+pub(crate) const PUBLISHER_NEWS: usize = 16;
+/// How long the publisher that is to send may take to answer while another one is ready: a few round trips around the world.
+pub(crate) const PUBLISHER_ANSWER: Duration = Duration::from_secs(1);
+/// How often a track with several publishers is looked at.
+pub(crate) const PUBLISHER_LOOK: Duration = Duration::from_millis(250);
+/// How long nothing may come before the publishers that stand by are asked how far they are: longer than frames are apart.
+pub(crate) const PUBLISHER_SILENCE: Duration = Duration::from_millis(500);
+/// Longest pause between these questions on a track that is silent everywhere.
+pub(crate) const PUBLISHER_SILENCE_MOST: Duration = Duration::from_secs(16);
+/// When a publisher that refused a track, or ended its subscription, is asked again while another one serves it.
+pub(crate) const PUBLISHER_RETRY: Duration = Duration::from_secs(30);
+/// How long publishers may take to take their offers back when nobody watches any more.
+pub(crate) const PUBLISHER_LEAVE: Duration = Duration::from_secs(5);
 /// How long the last streams of a track may take to end after PUBLISH_DONE.
 pub(crate) const LAST_STREAMS: Duration = Duration::from_secs(5);
 /// Groups that a publisher may be behind those already seen: further back it has begun anew, not fallen behind.

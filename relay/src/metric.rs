@@ -8,7 +8,7 @@
 //! | `efir_relay_requests_refused_total` `{kind,code}` | requests | requests answered REQUEST_ERROR, and GETs (`http`) without the token they need |
 //! | `efir_relay_subscriptions` | subscriptions | downstream subscriptions being served |
 //! | `efir_relay_tracks` | tracks | tracks open in the relay |
-//! | `efir_relay_upstream_subscriptions` | subscriptions | live upstream subscriptions: one per track |
+//! | `efir_relay_upstream_subscriptions` | subscriptions | live upstream subscriptions: one per publisher of a track |
 //! | `efir_relay_upstream_subscribes_total` `{result}` | requests | upstream SUBSCRIBE attempts |
 //! | `efir_relay_upstream_fetches_total` `{result}` | requests | upstream FETCHes for cache misses |
 //! | `efir_relay_upstream_sessions_total` `{result}` | sessions | dials of configured upstreams |
@@ -24,6 +24,7 @@
 //! | `efir_relay_http_live_refused_total` | requests | readers beyond `limit.http_live` |
 //! | `efir_relay_http_skips_total` | skips | slow HTTP readers that went on with the newest group |
 //! | `efir_relay_malformed_tracks_total` | tracks | tracks given up because a publisher contradicted itself |
+//! | `efir_relay_publisher_switches_total` | switches | another publisher of a track took over, because the one before ended, was lost or fell silent |
 //! | `efir_relay_over_budget_total` | groups | groups dropped because the memory budget was used up |
 //! | `efir_relay_memory_bytes`, `efir_relay_memory_limit_bytes` | bytes | live logs and cache together, and their ceiling |
 //! | `efir_relay_cache_bytes`, `efir_relay_cache_groups` | bytes, groups | what the frame cache holds |
@@ -187,6 +188,10 @@ pub(crate) fn http_skip() {
 
 pub(crate) fn malformed_track() {
     counter!("efir_relay_malformed_tracks_total").increment(1);
+}
+
+pub(crate) fn publisher_switched() {
+    counter!("efir_relay_publisher_switches_total").increment(1);
 }
 
 pub(crate) fn over_budget() {

@@ -41,6 +41,9 @@ pub struct RelaySettings {
     pub linger_ms: u64,
     /// Milliseconds that viewers of a track whose publisher was lost are kept while the relay looks for another.
     pub resume_ms: u64,
+    /// Whether all publishers of a track send at once, and what comes twice is dropped: nothing is missed when one fails, for
+    /// as many times the incoming bandwidth. Otherwise one sends and the others stand by.
+    pub merge_publishers: bool,
     /// Milliseconds that sessions get to leave after GOAWAY before they are closed.
     pub drain_ms: u64,
     /// HTTP over TCP on localhost.
@@ -189,6 +192,7 @@ impl Default for RelaySettings {
             limit: LimitSettings::default(),
             linger_ms: 5_000,
             resume_ms: 30_000,
+            merge_publishers: false,
             drain_ms: 5_000,
             http: HttpSettings::default(),
             https: HttpsSettings::default(),

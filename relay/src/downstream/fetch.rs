@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use fanout::{FetchRange, GroupAnswer, GroupLog, GroupSource, NoObserver, fetch_end, serve_fetch};
-use moqt::{FullTrackName, Location, Properties, RequestErrorCode};
+use moqt::{FullTrackName, Location, Properties, PublishDoneCode, RequestErrorCode};
 use transport::IncomingFetch;
 
 use super::subscribe::DEFAULT_PRIORITY;
@@ -217,6 +217,14 @@ impl GroupSource for TrackGroups {
     async fn group(&self, id: u64, last: u64) -> GroupAnswer {
         if let Some(group) = self.live_group(id).await {
             return GroupAnswer::Found(group);
+        }
+        if let Some(track) = &self.track {
+            if track.log.ended().is_some_and(|end| end.status == PublishDoneCode::MalformedTrack) {
+                return GroupAnswer::Malformed;
+            }
+            if track.log.is_absent(id) {
+                return GroupAnswer::Missing { through: id };
+            }
         }
         match self.past_group(id).await {
             Ok(group) => GroupAnswer::Found(group),

@@ -27,7 +27,7 @@ pub(super) async fn serve(context: Arc<Context>, session: Session, request: Inco
     let track = request.track.clone();
     let off = Parameters { forward: Some(false), ..Parameters::default() };
     let (offered, holder) = offered(request.accept(off));
-    let source = Source { session: session.clone(), offered: Some(Arc::new(offered)) };
+    let source = Source { session: session.clone(), offered: Some(Arc::new(offered)), upstream: false };
     match context.router.offer(track.clone(), source) {
         Ok(_registration) => {
             tracing::info!(%track, peer = %session.connection().info().peer, "track offered");

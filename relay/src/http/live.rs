@@ -182,6 +182,7 @@ impl Reader {
             FetchFailure::Sink(SinkError::Stopped) if self.drain.is_cancelled() => Written::End,
             FetchFailure::Sink(SinkError::Stopped) => Written::Group,
             FetchFailure::Interrupted => Written::Broken("an object was interrupted upstream"),
+            FetchFailure::Malformed => Written::Broken("what was published contradicts itself"),
             FetchFailure::TooManySteps => Written::Broken("the group is too fragmented"),
         }
     }

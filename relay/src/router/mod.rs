@@ -18,6 +18,20 @@ pub(crate) struct Source {
     pub(crate) session: Session,
     /// The track itself, when it was offered by PUBLISH.
     pub(crate) offered: Option<Arc<OfferedTrack>>,
+    /// A configured upstream, not a publisher that came to this relay.
+    pub(crate) upstream: bool,
+}
+
+impl Source {
+    /// Whether both are the same way to the same publisher.
+    pub(crate) fn is_same(&self, other: &Self) -> bool {
+        let same_offer = match (&self.offered, &other.offered) {
+            (Some(one), Some(other)) => Arc::ptr_eq(one, other),
+            (None, None) => true,
+            _ => false,
+        };
+        same_offer && self.session.same(&other.session)
+    }
 }
 
 /// The table of sources and of those who want to hear about it.
@@ -153,7 +167,8 @@ impl Router {
         for session in sessions.chain(table.upstreams.iter().flatten()) {
             // A configured upstream also announces, and a publisher may announce several prefixes: each is asked once.
             if !sources.iter().any(|source| source.offered.is_none() && source.session.same(session)) {
-                sources.push(Source { session: session.clone(), offered: None });
+                let upstream = table.upstreams.iter().flatten().any(|upstream| upstream.same(session));
+                sources.push(Source { session: session.clone(), offered: None, upstream });
             }
         }
         sources.retain(|source| !source.session.is_closed());

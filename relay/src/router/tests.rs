@@ -83,7 +83,7 @@ async fn an_offer_of_the_track_itself_comes_before_namespaces() {
     let (known, _drivers) = sessions::<2>();
     let _announced = router.announce(namespace("live-demo"), known[0].clone()).unwrap();
     let offered = Some(Arc::new(OfferedTrack::unheld()));
-    let source = Source { session: known[1].clone(), offered };
+    let source = Source { session: known[1].clone(), offered, upstream: false };
     let offer = router.offer(track("live-demo--video0"), source).unwrap();
     assert_eq!(asked(&router, "live-demo--video0", &known), [1, 0]);
     assert_eq!(asked(&router, "live-demo--audio0", &known), [0]);
@@ -134,7 +134,7 @@ async fn tracks_are_told_once_and_changes_wake_those_who_wait() {
     let mut changes = router.changes();
     let (_watching, there, mut offers) = router.watch_tracks(&namespace("live"));
     assert_eq!(there, []);
-    let source = |place: usize| Source { session: known[place].clone(), offered: None };
+    let source = |place: usize| Source { session: known[place].clone(), offered: None, upstream: false };
     let first = router.offer(track("live-demo--video0"), source(0)).unwrap();
     assert!(changes.has_changed().unwrap());
     let second = router.offer(track("live-demo--video0"), source(1)).unwrap();

@@ -1,18 +1,23 @@
 //! Feeds a track's live log from one upstream subscription: the joining FETCH's head, then the live streams.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use bytes::Bytes;
 use fanout::{AppendError, GroupLog, HeadHold, SubgroupAppender, SubgroupMeta, TrackLog};
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
+use moqt::property::PRIOR_GROUP_ID_GAP;
 use moqt::{
     Datagram, DatagramBody, FetchItem, FetchObjectHeader, Location, ObjectHeader, ObjectStatus, PublishDoneCode,
     StreamErrorCode, SubgroupItem,
 };
+use tokio::sync::mpsc;
 use tokio::time::timeout;
-use transport::{FetchReader, StreamFailure, SubgroupReader, Subscription, TrackEvent};
+use transport::{FetchReader, RequestFailure, StreamFailure, SubgroupReader, TrackEvent};
 
+use super::roster::Role;
+use super::seat::{Feed, News, Orders};
 use crate::cache::{CompleteGroup, GroupKey};
 use crate::delay::Stamper;
 use crate::relay::Context;
@@ -26,10 +31,12 @@ pub(super) enum IngestEnd {
     Done(PublishDoneCode),
     /// The session ended, or the publisher dropped the subscription without a word.
     Lost,
-    /// The publisher contradicted itself (draft-18 section 2.4.2).
+    /// The publisher contradicted itself or another one (draft-18 section 2.4.2).
     Malformed,
     /// The publisher restarted and counts its groups from further back than what viewers have seen.
     BeganAnew,
+    /// It was told to.
+    Told,
 }
 
 /// The beginning of the group that a subscription starts in.
@@ -53,56 +60,65 @@ impl Head {
         let behind = joining.map_or(0, |location| location.group) < anew_below;
         Self { reader, hold, joining, anew_below: Some(anew_below).filter(|_| behind) }
     }
+
+    /// The largest location when it started, if anything was published.
+    pub(super) fn joining(&self) -> Option<Location> {
+        self.joining
+    }
+
+    fn shows_a_new_beginning(&self) -> bool {
+        self.joining.is_some() && self.anew_below.is_some()
+    }
 }
 
-/// Reads one subscription until it ends. Cancel safe in the sense that the log stays consistent: unfinished groups are reset.
+/// Reads one publisher's subscription until it ends, and switches it on and off as told. Cancel safe in the sense that the log
+/// stays consistent: unfinished groups are reset.
 pub(super) async fn feed(
     context: &Arc<Context>,
     track: &Arc<Track>,
-    subscription: &mut Subscription,
-    head: Head,
+    feed: &mut Feed,
+    head: Option<Head>,
+    orders: &mut Orders,
 ) -> IngestEnd {
-    let version = subscription.version();
-    let anew_below = head.anew_below;
-    if head.joining.is_some() && anew_below.is_some() {
-        return IngestEnd::BeganAnew;
+    let live = Live::new(context, track, feed, orders);
+    let (mut streams, mut heads) = (FuturesUnordered::new(), FuturesUnordered::new());
+    let mut anew_below = None;
+    if let Some(head) = head {
+        anew_below = head.anew_below;
+        if head.shows_a_new_beginning() {
+            return IngestEnd::BeganAnew;
+        }
+        live.expect_after(head.joining);
+        heads.push(feed_head(track, head, live.version));
     }
-    let connection = subscription.connection().clone();
-    let stamper = Stamper::new(&context.settings.delay, subscription.properties(), connection);
-    let live = Live { track, version, stamper };
-    let mut streams = FuturesUnordered::new();
-    let mut head = std::pin::pin!(feed_head(track, head, version));
-    let mut head_done = false;
     loop {
         let full = streams.len() >= limit::INGEST_STREAMS;
-        tokio::select! {
+        let step = tokio::select! {
             biased;
-            Some(outcome) = streams.next(), if !streams.is_empty() => {
-                if let Err(Stopped::Malformed) = outcome {
-                    return IngestEnd::Malformed;
+            Some(outcome) = streams.next(), if !streams.is_empty() => outcome,
+            Some(outcome) = heads.next(), if !heads.is_empty() => outcome,
+            role = orders.next() => match obey(context, track, feed, role, orders).await {
+                Ok(Some(head)) => {
+                    anew_below = head.anew_below;
+                    live.expect_after(head.joining);
+                    heads.push(feed_head(track, head, live.version));
+                    Ok(())
                 }
-            }
-            outcome = &mut head, if !head_done => {
-                head_done = true;
-                if let Err(Stopped::Malformed) = outcome {
-                    return IngestEnd::Malformed;
-                }
-            }
-            event = subscription.next(), if !full => match event {
+                Ok(None) => Ok(()),
+                Err(end) => return end,
+            },
+            event = feed.subscription().next(), if !full => match event {
                 TrackEvent::Subgroup(reader) if anew_below.is_some_and(|below| reader.header().group < below) => {
                     return IngestEnd::BeganAnew;
                 }
-                TrackEvent::Subgroup(reader) => streams.push(live.feed_stream(reader)),
-                TrackEvent::Datagram(datagram) => {
-                    if let Err(Stopped::Malformed) = live.feed_datagram(datagram) {
-                        return IngestEnd::Malformed;
-                    }
+                TrackEvent::Subgroup(reader) => {
+                    streams.push(live.feed_stream(reader));
+                    Ok(())
                 }
+                TrackEvent::Datagram(datagram) => live.feed_datagram(datagram),
                 TrackEvent::Done { status, .. } => {
                     let last = async {
-                        if !head_done {
-                            let _ = (&mut head).await;
-                        }
+                        while heads.next().await.is_some() {}
                         while streams.next().await.is_some() {}
                     };
                     if timeout(limit::LAST_STREAMS, last).await.is_err() {
@@ -113,8 +129,48 @@ pub(super) async fn feed(
                 }
                 TrackEvent::Lost(_) => return IngestEnd::Lost,
             }
+        };
+        if let Err(Stopped::Malformed) = step {
+            return IngestEnd::Malformed;
         }
         store_completed(context, track).await;
+    }
+}
+
+/// Does what the publisher's role asks for, and reports it. `Some`: it has been switched on.
+async fn obey(
+    context: &Context,
+    track: &Track,
+    feed: &mut Feed,
+    role: Role,
+    orders: &Orders,
+) -> Result<Option<Head>, IngestEnd> {
+    let lost = |error: RequestFailure| {
+        tracing::debug!(track = %track.name, %error, "publisher does not do as it is told");
+        IngestEnd::Lost
+    };
+    match role {
+        Role::Leave => Err(IngestEnd::Told),
+        Role::Send { .. } if feed.on => Ok(None),
+        Role::Send { from } => {
+            let head = feed.switch_on(context, track, from).await.map_err(lost)?;
+            if head.shows_a_new_beginning() {
+                return Err(IngestEnd::BeganAnew);
+            }
+            let properties = feed.subscription().properties().clone();
+            orders.report(News::Sends { properties, largest: head.joining }).await;
+            Ok(Some(head))
+        }
+        Role::StandBy(_) if feed.on => {
+            feed.switch_off().await.map_err(lost)?;
+            orders.report(News::StandsBy(None)).await;
+            Ok(None)
+        }
+        Role::StandBy(_) => {
+            let largest = feed.largest().await.map_err(lost)?;
+            orders.report(News::StandsBy(largest)).await;
+            Ok(None)
+        }
     }
 }
 
@@ -153,6 +209,8 @@ fn judge(track: &Track, outcome: Result<(), AppendError>) -> Result<(), Stopped>
         Err(AppendError::Malformed(reason)) => {
             metric::malformed_track();
             tracing::warn!(track = %track.name, reason, "malformed track: given up");
+            // At once: nothing of it may be served from here on.
+            track.log.end(PublishDoneCode::MalformedTrack, "what was published contradicts itself");
             Err(Stopped::Malformed)
         }
         Err(AppendError::OverBudget) => {
@@ -179,6 +237,11 @@ struct Live<'a> {
     version: moqt::Version,
     /// `None`: objects go on as they came.
     stamper: Option<Stamper>,
+    /// The group that comes next if none is left out; 0 before anything is known.
+    next_group: AtomicU64,
+    /// Where a group that was left out is reported.
+    seat: u64,
+    news: mpsc::Sender<(u64, News)>,
 }
 
 /// An object's header on its way into the log.
@@ -188,7 +251,32 @@ struct Arrived {
     wire: Option<Bytes>,
 }
 
-impl Live<'_> {
+impl<'a> Live<'a> {
+    fn new(context: &Context, track: &'a Track, feed: &mut Feed, orders: &Orders) -> Self {
+        let subscription = feed.subscription();
+        let connection = subscription.connection().clone();
+        let stamper = Stamper::new(&context.settings.delay, subscription.properties(), connection);
+        let (seat, news) = (orders.id, orders.news.clone());
+        Self { track, version: subscription.version(), stamper, next_group: AtomicU64::new(0), seat, news }
+    }
+
+    fn expect_after(&self, joining: Option<Location>) {
+        self.next_group.store(joining.map_or(0, |location| location.group.saturating_add(1)), Ordering::Relaxed);
+    }
+
+    /// Takes note of a group that begins, and reports those before it that neither came nor are said not to exist.
+    fn look_for_hole(&self, group: u64, first: &ObjectHeader) {
+        let expected = self.next_group.fetch_max(group.saturating_add(1), Ordering::Relaxed);
+        if expected == 0 || group <= expected {
+            return;
+        }
+        let said = first.properties.get_int(PRIOR_GROUP_ID_GAP).unwrap_or(0);
+        if said < group - expected {
+            // A report that finds no room is made again at the next hole.
+            let _ = self.news.try_send((self.seat, News::Hole { from: expected }));
+        }
+    }
+
     /// Reads one stream. A stream of the joining group waits for the group's head.
     async fn feed_stream(&self, mut reader: SubgroupReader) -> Result<(), Stopped> {
         let Self { track, version, .. } = *self;
@@ -203,6 +291,7 @@ impl Live<'_> {
         let Ok(Some(SubgroupItem::Header { header: first, wire })) = reader.next().await else {
             return Err(Stopped::Stream);
         };
+        self.look_for_hole(header.group, &first);
         let first = self.arrived(first, wire);
         let head_is_due = first.header.object_id > 0;
         if head_is_due && timeout(limit::HEAD_WAIT, track.log.head_settled(header.group)).await.is_err() {

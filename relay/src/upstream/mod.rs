@@ -1,10 +1,13 @@
-//! Towards the origin: sessions to configured upstreams, and one subscription per track however many viewers it has.
+//! Towards the origin: sessions to configured upstreams, and one subscription per publisher of a track however many viewers it has.
 
 mod dial;
 mod dialer;
 mod fetch;
 mod ingest;
 mod offered;
+mod publishers;
+mod roster;
+mod seat;
 mod subscribe;
 
 pub(crate) use dial::keep;

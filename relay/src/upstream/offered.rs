@@ -1,8 +1,7 @@
 //! A track offered by PUBLISH: accepted at once with forward off, switched on while somebody watches.
 
-use moqt::{Location, Parameters};
 use tokio::sync::{mpsc, oneshot};
-use transport::{FetchReader, RequestFailure, Session, Subscription, TrackEvent};
+use transport::{Subscription, TrackEvent};
 
 /// The way to a subscription that a publisher made by PUBLISH.
 #[derive(Debug)]
@@ -24,16 +23,6 @@ pub(crate) struct Lent {
     back: oneshot::Sender<Subscription>,
 }
 
-/// A subscription that was switched on.
-#[derive(Debug)]
-pub(crate) struct Started {
-    pub(crate) lent: Lent,
-    /// The beginning of the current group, if anything was published.
-    pub(crate) head: Option<FetchReader>,
-    /// The largest location when it was switched on.
-    pub(crate) joining: Option<Location>,
-}
-
 /// A track and the task that holds it.
 pub(crate) fn offered(subscription: Subscription) -> (OfferedTrack, OfferHolder) {
     // One at a time has use for the subscription: the track's upstream task.
@@ -48,32 +37,19 @@ impl OfferedTrack {
         Self { wanted: mpsc::channel(1).0 }
     }
 
-    /// Switches the track on and fetches the beginning of its current group. `None` after it ended.
-    pub(crate) async fn start(&self, session: &Session) -> Result<Option<Started>, RequestFailure> {
+    /// The subscription, with forward off. `None` after it ended.
+    pub(crate) async fn borrow(&self) -> Option<Lent> {
         let (give, given) = oneshot::channel();
-        if self.wanted.send(give).await.is_err() {
-            return Ok(None);
-        }
-        let Ok(lent) = given.await else { return Ok(None) };
-        let on = Parameters { forward: Some(true), ..Parameters::default() };
-        let answer = lent.subscription.update(on).await?;
-        let joining = answer.largest_object.max(lent.subscription.parameters().largest_object);
-        let head = match joining {
-            Some(_) => Some(session.fetch_joining(&lent.subscription, 0, Parameters::default())?),
-            None => None,
-        };
-        Ok(Some(Started { lent, head, joining }))
+        self.wanted.send(give).await.ok()?;
+        given.await.ok()
     }
 }
 
 impl Lent {
-    /// Switches the track off and keeps it for the next viewer.
-    pub(crate) async fn give_back(self) {
-        let off = Parameters { forward: Some(false), ..Parameters::default() };
-        if self.subscription.update(off).await.is_ok() {
-            // A holder that is gone has withdrawn the offer: the subscription ends here.
-            let _ = self.back.send(self.subscription);
-        }
+    /// Keeps it, switched off, for the next viewer.
+    pub(crate) fn give_back(self) {
+        // A holder that is gone has withdrawn the offer: the subscription ends here.
+        let _ = self.back.send(self.subscription);
     }
 }
 
