@@ -2,15 +2,16 @@
 
 use std::collections::{BTreeSet, HashMap};
 use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use bytes::Bytes;
 use certs::{CertificateSettings, CertificateStore};
 use fanout::{
-    FetchRange, GroupAnswer, GroupSource, LogSettings, MemoryBudget, NoObserver, ServeSettings, SlowViewerPolicy,
-    SubgroupAppender, SubgroupMeta, SubscriptionSink, TrackLog, fetch_end, resolve_filter, serve_fetch,
-    serve_subscription,
+    FetchRange, GroupAnswer, GroupSource, LogSettings, MemoryBudget, NoObserver, ServeObserver, ServeSettings,
+    SlowViewerPolicy, SubgroupAppender, SubgroupMeta, SubscriptionSink, TrackLog, fetch_end, resolve_filter,
+    serve_fetch, serve_subscription,
 };
 use moqt::{
     FullTrackName, GroupOrder, Location, Namespace, ObjectHeader, ObjectStatus, Parameters, Properties,
@@ -40,6 +41,8 @@ pub struct PublishedTrack {
     writing: Mutex<Option<(u64, SubgroupAppender)>>,
     subscribes: watch::Sender<usize>,
     active: watch::Sender<usize>,
+    /// Objects handed to subscriptions' streams.
+    sent: AtomicU64,
     /// Standalone FETCHes, as asked.
     fetches: Mutex<Vec<(Location, Location)>>,
     /// FETCHes wait while it is shut.
@@ -222,6 +225,7 @@ impl PublishedTrack {
             writing: Mutex::default(),
             subscribes: watch::Sender::new(0),
             active: watch::Sender::new(0),
+            sent: AtomicU64::new(0),
             fetches: Mutex::default(),
             gate: watch::Sender::new(true),
             gaps: Mutex::default(),
@@ -315,6 +319,11 @@ impl PublishedTrack {
         *self.subscribes.borrow()
     }
 
+    /// Objects that subscriptions were sent, all together.
+    pub fn sent(&self) -> u64 {
+        self.sent.load(Ordering::Relaxed)
+    }
+
     /// Standalone FETCHes so far, as start and end.
     ///
     /// # Panics
@@ -358,7 +367,7 @@ impl PublishedTrack {
         self.active.send_modify(|count| *count += 1);
         let active = Active(&self.active);
         let version = writer.version();
-        serve_subscription(&self.log, SubscriptionSink::new(writer, version), settings, &NoObserver).await;
+        serve_subscription(&self.log, SubscriptionSink::new(writer, version), settings, &Sent(&self.sent)).await;
         drop(active);
     }
 
@@ -387,6 +396,15 @@ struct Active<'a>(&'a watch::Sender<usize>);
 impl Drop for Active<'_> {
     fn drop(&mut self) {
         self.0.send_modify(|count| *count -= 1);
+    }
+}
+
+/// Counts what subscriptions are sent.
+struct Sent<'a>(&'a AtomicU64);
+
+impl ServeObserver for Sent<'_> {
+    fn sent(&self, objects: u64, _bytes: u64) {
+        self.0.fetch_add(objects, Ordering::Relaxed);
     }
 }
 
