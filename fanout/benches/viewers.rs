@@ -76,13 +76,21 @@ fn serve_settings() -> ServeSettings {
         publisher_priority: 128,
         order: GroupOrder::Descending,
         object_delivery_timeout: None,
-        slow: SlowViewerPolicy { max_lag_groups: 2, max_lag: Duration::from_secs(5), max_lag_bytes: 1 << 24 },
+        slow: SlowViewerPolicy {
+            max_lag_groups: 2,
+            min_lag: Duration::ZERO,
+            max_lag: Duration::from_secs(5),
+            max_lag_bytes: 1 << 24,
+        },
     }
 }
 
 /// Nanoseconds per (object x viewer), with every viewer polled after every object.
 fn measure(payload: usize) -> f64 {
-    let log = TrackLog::new(LogSettings { max_groups: 2, max_bytes: 1 << 26 }, MemoryBudget::new(1 << 28));
+    let log = TrackLog::new(
+        LogSettings { max_groups: 2, min_age: Duration::ZERO, max_bytes: 1 << 26 },
+        MemoryBudget::new(1 << 28),
+    );
     let mut viewers: Vec<Pin<Box<dyn Future<Output = _> + '_>>> = Vec::with_capacity(VIEWERS);
     for _ in 0..VIEWERS {
         viewers.push(Box::pin(serve_subscription(&log, NullViewer, serve_settings(), &NoObserver)));

@@ -36,6 +36,9 @@ pub(crate) const MAX_SUBGROUPS_PER_GROUP: usize = 4096;
 /// Ranges of ids that do not exist which are remembered in a group, and in a track.
 pub(crate) const MAX_GAPS: usize = 64;
 
+/// Groups that one log keeps because they are young; at 50 a second those of more than a second.
+pub(crate) const MAX_YOUNG_GROUPS: usize = 64;
+
 /// Complete groups waiting for their owner to take them over; the oldest is dropped beyond it.
 pub(crate) const MAX_COMPLETED_GROUPS: usize = 8;
 

@@ -5,7 +5,7 @@
 //! under `.efir` exists.
 
 use std::convert::Infallible;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use bytes::Bytes;
 use moqt::{FullTrackName, Namespace, ObjectHeader, Pair, Parameters, Properties, RequestErrorCode, Version, property};
@@ -41,7 +41,7 @@ pub async fn serve_reserved(connection: &dyn Connection, request: IncomingSubscr
     let Ok(properties) = Properties::from_pairs([content_type]) else { return };
     // A subscriber that is gone needs no answer.
     let Ok(writer) = request.accept(Parameters::default(), properties) else { return };
-    let bounds = LogSettings { max_groups: PATH_LOG_GROUPS, max_bytes: PATH_LOG_BYTES };
+    let bounds = LogSettings { max_groups: PATH_LOG_GROUPS, min_age: Duration::ZERO, max_bytes: PATH_LOG_BYTES };
     let log = TrackLog::new(bounds, MemoryBudget::new(PATH_LOG_BYTES));
     let sink = SubscriptionSink::new(writer, connection.info().version);
     tokio::select! {
@@ -67,7 +67,12 @@ fn serve_settings(wanted: &Parameters) -> ServeSettings {
         publisher_priority: DEFAULT_PRIORITY,
         order: wanted.group_order.unwrap_or_default(),
         object_delivery_timeout: wanted.object_delivery_timeout.filter(|timeout| !timeout.is_zero()),
-        slow: SlowViewerPolicy { max_lag_groups: 1, max_lag: PATH_INTERVAL, max_lag_bytes: PATH_LOG_BYTES },
+        slow: SlowViewerPolicy {
+            max_lag_groups: 1,
+            min_lag: Duration::ZERO,
+            max_lag: PATH_INTERVAL,
+            max_lag_bytes: PATH_LOG_BYTES,
+        },
     }
 }
 

@@ -3,6 +3,7 @@
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use bytes::Bytes;
 use fanout::{
@@ -117,7 +118,10 @@ fn append(log: &TrackLog, group: u64, subgroup: u64, ids: &[u64], finish: bool) 
 }
 
 fn log() -> TrackLog {
-    TrackLog::new(LogSettings { max_groups: 8, max_bytes: 1 << 24 }, MemoryBudget::new(1 << 26))
+    TrackLog::new(
+        LogSettings { max_groups: 8, min_age: Duration::ZERO, max_bytes: 1 << 24 },
+        MemoryBudget::new(1 << 26),
+    )
 }
 
 fn range(start: (u64, u64), end: (u64, u64), order: GroupOrder) -> FetchRange {
@@ -132,7 +136,7 @@ fn serve(log: &TrackLog, range: FetchRange) -> (Recorder, JoinHandle<Result<(), 
 }
 
 async fn settle() {
-    tokio::time::sleep(std::time::Duration::from_millis(1)).await;
+    tokio::time::sleep(Duration::from_millis(1)).await;
 }
 
 #[tokio::test(start_paused = true)]

@@ -64,7 +64,8 @@ struct World {
 impl World {
     fn new(limit: u64) -> Self {
         let budget = MemoryBudget::new(limit);
-        let log = TrackLog::new(LogSettings { max_groups: 3, max_bytes: 200_000 }, budget.clone());
+        let log =
+            TrackLog::new(LogSettings { max_groups: 3, min_age: Duration::ZERO, max_bytes: 200_000 }, budget.clone());
         let (appenders, appended) = Default::default();
         Self { log, budget, group: 0, next_object: 0, appenders, appended, viewers: Vec::new() }
     }

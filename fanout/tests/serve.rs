@@ -152,7 +152,12 @@ async fn a_slow_viewer_is_moved_to_the_newest_group_and_holds_nobody_up() {
 
 #[tokio::test(start_paused = true)]
 async fn each_lag_bound_gives_an_older_group_up_and_only_then() {
-    let relaxed = SlowViewerPolicy { max_lag_groups: 100, max_lag: Duration::from_secs(3600), max_lag_bytes: 1 << 30 };
+    let relaxed = SlowViewerPolicy {
+        max_lag_groups: 100,
+        min_lag: Duration::ZERO,
+        max_lag: Duration::from_secs(3600),
+        max_lag_bytes: 1 << 30,
+    };
     let by_groups = SlowViewerPolicy { max_lag_groups: 1, ..relaxed };
     let by_time = SlowViewerPolicy { max_lag: Duration::from_secs(3), ..relaxed };
     let by_bytes = SlowViewerPolicy { max_lag_bytes: 500, ..relaxed };
@@ -178,6 +183,36 @@ async fn each_lag_bound_gives_an_older_group_up_and_only_then() {
             assert_eq!(stream.end, given_up.then_some(End::Reset(StreamErrorCode::TooFarBehind)), "{slow:?}");
         }
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn short_groups_that_come_in_a_burst_are_all_sent() {
+    let age = Duration::from_millis(500);
+    let log =
+        TrackLog::new(LogSettings { max_groups: 3, min_age: age, max_bytes: 1 << 24 }, MemoryBudget::new(1 << 26));
+    let viewer = Viewer::new(Version::Draft18);
+    let slow = SlowViewerPolicy { min_lag: age, ..settings(START).slow };
+    viewer.serve(&log, ServeSettings { slow, ..settings(START) });
+    settle().await;
+    let burst = |from: u64| {
+        for id in from..from + 24 {
+            let mut group = log.subgroup(id, 0, META).unwrap();
+            append(&mut group, id, [0]);
+            group.finish(true).unwrap();
+        }
+    };
+    // The server's task gets no turn within a burst.
+    burst(0);
+    settle().await;
+    tokio::time::sleep(2 * age).await;
+    assert_eq!(log.groups_from(0).len(), 24, "nothing came after them");
+    burst(24);
+    assert_eq!(log.groups_from(0).len(), 25, "the last of the first burst was the newest until now");
+    settle().await;
+    let state = viewer.lock();
+    let groups: Vec<_> = state.streams.iter().map(|stream| (stream.fields.group, stream.end)).collect();
+    assert_eq!(groups, (0..48).map(|id| (id, Some(End::Finished))).collect::<Vec<_>>());
+    assert!(state.skipped.is_empty(), "{:?}", state.skipped);
 }
 
 #[tokio::test(start_paused = true)]
@@ -505,7 +540,7 @@ async fn datagrams_stay_datagrams() {
 #[tokio::test(start_paused = true)]
 async fn a_group_that_does_not_fit_the_budget_is_dropped_and_the_next_one_lives() {
     let budget = MemoryBudget::new(30_000);
-    let log = TrackLog::new(LogSettings { max_groups: 2, max_bytes: 1 << 20 }, budget.clone());
+    let log = TrackLog::new(LogSettings { max_groups: 2, min_age: Duration::ZERO, max_bytes: 1 << 20 }, budget.clone());
     let viewer = Viewer::new(Version::Draft18);
     viewer.serve(&log, settings(START));
     let mut large = log.subgroup(1, 0, META).unwrap();

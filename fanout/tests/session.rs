@@ -42,6 +42,7 @@ async fn answer(session: Session, log: TrackLog) {
                     object_delivery_timeout: None,
                     slow: SlowViewerPolicy {
                         max_lag_groups: 9,
+                        min_lag: Duration::ZERO,
                         max_lag: Duration::from_secs(9),
                         max_lag_bytes: 1 << 24,
                     },
@@ -79,7 +80,10 @@ async fn head_and_live_meet_over_a_real_session() {
     tasks.spawn(async move {
         driver.run().await;
     });
-    let log = TrackLog::new(LogSettings { max_groups: 3, max_bytes: 1 << 24 }, MemoryBudget::new(1 << 26));
+    let log = TrackLog::new(
+        LogSettings { max_groups: 3, min_age: Duration::ZERO, max_bytes: 1 << 24 },
+        MemoryBudget::new(1 << 26),
+    );
     let mut group = log.subgroup(1000, 0, META).unwrap();
     append(&mut group, 0..10);
     let mut sessions = Vec::new();

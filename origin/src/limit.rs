@@ -89,10 +89,18 @@ pub(crate) const SESSION_REQUESTS: usize = 256;
 /// Handshakes in progress at the same time; further ones wait in the endpoint.
 pub(crate) const MAX_HANDSHAKES: usize = 256;
 
+/// Groups that follow each other within this time count as one in the policies that count groups: after a hiccup they come in a
+/// burst.
+pub(crate) const SHORT_GROUPS: Duration = Duration::from_millis(500);
+
 /// When a subscriber that reads too slowly loses the rest of an older group. Most are relays, which slow
 /// viewers do not slow down, so this is for a path that carries too little.
-pub(crate) const SLOW_VIEWER: SlowViewerPolicy =
-    SlowViewerPolicy { max_lag_groups: 2, max_lag: Duration::from_secs(3), max_lag_bytes: 16 << 20 };
+pub(crate) const SLOW_VIEWER: SlowViewerPolicy = SlowViewerPolicy {
+    max_lag_groups: 2,
+    min_lag: SHORT_GROUPS,
+    max_lag: Duration::from_secs(3),
+    max_lag_bytes: 16 << 20,
+};
 
 /// Time from the answer to a subscription of a track that is over to its PUBLISH_DONE: a joining FETCH
 /// sent along with the SUBSCRIBE arrives in it, even if its packet has to be sent again.

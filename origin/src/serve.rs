@@ -335,7 +335,7 @@ mod tests {
     use super::*;
 
     fn log(groups: &[u64]) -> TrackLog {
-        let settings = LogSettings { max_groups: 10, max_bytes: 1 << 20 };
+        let settings = LogSettings { max_groups: 10, min_age: Duration::ZERO, max_bytes: 1 << 20 };
         let log = TrackLog::new(settings, MemoryBudget::new(1 << 20));
         let meta = SubgroupMeta {
             version: Version::Draft18,

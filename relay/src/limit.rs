@@ -12,6 +12,9 @@ pub(crate) const SESSION_TASKS: usize = 2048;
 pub(crate) const INGEST_STREAMS: usize = 64;
 /// Sending streams an upstream or a publisher may hold open: several tracks, a few groups each, several subgroups.
 pub(crate) const PUBLISHER_STREAMS: u32 = 1024;
+/// Groups that follow each other within this time, as publishers make of sound, count as one in the policies that count groups: a
+/// process may not get its turn for a part of it. Video groups are longer.
+pub(crate) const SHORT_GROUPS: Duration = Duration::from_millis(500);
 /// How long the live stream of the joining group waits for the group's beginning from the joining FETCH.
 pub(crate) const HEAD_WAIT: Duration = Duration::from_secs(3);
 /// First pause after a failed attempt to reach an upstream.

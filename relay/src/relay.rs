@@ -114,7 +114,11 @@ impl Context {
     /// A live log for one track, on the common budget.
     pub(crate) fn new_log(&self) -> TrackLog {
         let memory = &self.settings.memory;
-        let settings = LogSettings { max_groups: memory.track_groups, max_bytes: memory.track_bytes };
+        let settings = LogSettings {
+            max_groups: memory.track_groups,
+            min_age: limit::SHORT_GROUPS,
+            max_bytes: memory.track_bytes,
+        };
         TrackLog::new(settings, self.budget.clone())
     }
 }

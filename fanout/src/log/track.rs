@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 use std::pin::pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use moqt::{Datagram, Location, MalformedTrack, ObjectStatus, Properties, PublishDoneCode, StreamErrorCode, property};
 use tokio::time::Instant;
@@ -18,6 +19,9 @@ use crate::limit;
 pub struct LogSettings {
     /// Groups kept; at least 1 is. A handover needs 2.
     pub max_groups: usize,
+    /// Groups after which a newer one began less than this ago stay, too: where groups are short, such as one frame of sound each,
+    /// `max_groups` would be gone before a reader has its turn.
+    pub min_age: Duration,
     /// Bytes kept, true cost. The oldest groups leave first; a newest group that alone is larger is dropped.
     pub max_bytes: u64,
 }
@@ -281,6 +285,11 @@ impl TrackLog {
             while state.groups.len() > self.0.settings.max_groups.max(1) {
                 let victim = state.victim(id);
                 let Some(victim) = victim else { break };
+                let age = state.groups[victim].superseded().map(|since| now.duration_since(since));
+                if state.groups.len() <= limit::MAX_YOUNG_GROUPS && age.is_some_and(|age| age < self.0.settings.min_age)
+                {
+                    break;
+                }
                 state.evict(victim);
             }
         }

@@ -10,6 +10,8 @@ use transport::{MAX_GROUP_RANK, stream_priority};
 pub struct SlowViewerPolicy {
     /// Newer groups that may have begun while a group is still being sent.
     pub max_lag_groups: usize,
+    /// They only count when the first of them began this long ago: short groups begin in a burst after any hiccup.
+    pub min_lag: Duration,
     /// Time since a newer group began.
     pub max_lag: Duration,
     /// Bytes of the group that are here and not sent.
@@ -31,7 +33,9 @@ impl SlowViewerPolicy {
     pub(super) fn gives_up(&self, lag: Lag) -> bool {
         let Some(superseded) = lag.superseded else { return false };
         lag.bytes > 0
-            && (lag.groups > self.max_lag_groups || superseded > self.max_lag || lag.bytes > self.max_lag_bytes)
+            && (lag.groups > self.max_lag_groups && superseded >= self.min_lag
+                || superseded > self.max_lag
+                || lag.bytes > self.max_lag_bytes)
     }
 }
 
@@ -61,14 +65,19 @@ impl Ranking {
 mod tests {
     use super::*;
 
-    const POLICY: SlowViewerPolicy =
-        SlowViewerPolicy { max_lag_groups: 1, max_lag: Duration::from_secs(2), max_lag_bytes: 1000 };
+    const POLICY: SlowViewerPolicy = SlowViewerPolicy {
+        max_lag_groups: 1,
+        min_lag: Duration::from_millis(500),
+        max_lag: Duration::from_secs(2),
+        max_lag_bytes: 1000,
+    };
 
     #[test]
     fn any_bound_gives_an_older_group_up() {
         let lag = Lag { groups: 1, superseded: Some(Duration::from_secs(2)), bytes: 1000 };
         assert!(!POLICY.gives_up(lag));
         assert!(POLICY.gives_up(Lag { groups: 2, ..lag }));
+        assert!(!POLICY.gives_up(Lag { groups: 20, superseded: Some(Duration::from_millis(499)), ..lag }));
         assert!(POLICY.gives_up(Lag { superseded: Some(Duration::from_secs(3)), ..lag }));
         assert!(POLICY.gives_up(Lag { bytes: 1001, ..lag }));
     }

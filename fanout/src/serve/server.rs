@@ -118,10 +118,7 @@ impl<'a, S: ViewerSink> Server<'a, S> {
             }
         }
         if self.settings.forward {
-            if self.open(cx).is_err() {
-                return Step::Gone;
-            }
-            if let Some(step) = self.pump(cx) {
+            if let Some(step) = self.send(cx) {
                 return step;
             }
             self.give_up_old_groups();
@@ -249,11 +246,31 @@ impl<'a, S: ViewerSink> Server<'a, S> {
         Ok(())
     }
 
+    /// Opens streams and writes to them. A burst of short groups takes turns: what is written whole makes room for the next, and
+    /// only where that does not help does the oldest group give way.
+    fn send(&mut self, cx: &mut Context<'_>) -> Option<Step> {
+        for give_way in [false, true] {
+            loop {
+                let waiting = self.waiting.len();
+                if self.open(cx, give_way).is_err() {
+                    return Some(Step::Gone);
+                }
+                if let Some(step) = self.pump(cx) {
+                    return Some(step);
+                }
+                if self.waiting.len() == waiting || self.waiting.is_empty() {
+                    break;
+                }
+            }
+        }
+        None
+    }
+
     /// Opens streams for waiting subgroups, oldest group first.
-    fn open(&mut self, cx: &mut Context<'_>) -> Result<(), SinkError> {
+    fn open(&mut self, cx: &mut Context<'_>, give_way: bool) -> Result<(), SinkError> {
         loop {
             if self.opening.is_none() {
-                self.opening = self.next_to_open();
+                self.opening = self.next_to_open(give_way);
             }
             let Some((Waiting { group, part }, index)) = &self.opening else { return Ok(()) };
             let fields = SubgroupFields {
@@ -281,8 +298,8 @@ impl<'a, S: ViewerSink> Server<'a, S> {
         }
     }
 
-    /// The first waiting subgroup that holds an object that passes, if there is room for its stream.
-    fn next_to_open(&mut self) -> Option<(Waiting, usize)> {
+    /// The first waiting subgroup that holds an object that passes, if there is room for its stream, or `give_way` makes some.
+    fn next_to_open(&mut self, give_way: bool) -> Option<(Waiting, usize)> {
         let start = self.settings.start;
         let first = |waiting: &Waiting| {
             let object = if waiting.group.id() == start.group { start.object } else { 0 };
@@ -293,12 +310,12 @@ impl<'a, S: ViewerSink> Server<'a, S> {
         if self.streams.len() >= limit::MAX_STREAMS_PER_VIEWER {
             let wanted = self.waiting[position].group.id();
             let oldest = self.streams.iter().map(|stream| stream.group()).min_by_key(|group| group.id())?;
-            if oldest.id() >= wanted {
+            if oldest.id() >= wanted || !give_way {
                 return None;
             }
             let oldest = Arc::clone(oldest);
             self.give_up(&oldest, StreamErrorCode::TooFarBehind);
-            return self.next_to_open();
+            return self.next_to_open(give_way);
         }
         Some((self.waiting.remove(position)?, index))
     }

@@ -28,7 +28,7 @@ pub(crate) const META: SubgroupMeta = SubgroupMeta {
 };
 
 pub(crate) fn log(max_groups: usize) -> TrackLog {
-    TrackLog::new(LogSettings { max_groups, max_bytes: 1 << 24 }, MemoryBudget::new(1 << 26))
+    TrackLog::new(LogSettings { max_groups, min_age: Duration::ZERO, max_bytes: 1 << 24 }, MemoryBudget::new(1 << 26))
 }
 
 pub(crate) fn header(object_id: u64, payload: &[u8]) -> ObjectHeader {
@@ -49,7 +49,12 @@ pub(crate) fn settings(start: Location) -> ServeSettings {
         publisher_priority: 128,
         order: GroupOrder::Descending,
         object_delivery_timeout: None,
-        slow: SlowViewerPolicy { max_lag_groups: 1, max_lag: Duration::from_secs(2), max_lag_bytes: 1 << 20 },
+        slow: SlowViewerPolicy {
+            max_lag_groups: 1,
+            min_lag: Duration::ZERO,
+            max_lag: Duration::from_secs(2),
+            max_lag_bytes: 1 << 20,
+        },
     }
 }
 

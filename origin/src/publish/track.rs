@@ -11,7 +11,7 @@ use moqt::{Location, ObjectHeader, ObjectStatus, Properties, PublishDoneCode, Tr
 
 use super::PublishError;
 use crate::{
-    limit::FRAME_OVERHEAD,
+    limit::{FRAME_OVERHEAD, SHORT_GROUPS},
     metric,
     package::{Packaged, Packager, Published},
     settings::RetainSettings,
@@ -186,7 +186,7 @@ impl Track {
     /// Twice what is kept as frames: the log adds boxes, properties and an index.
     fn log_settings(&self) -> LogSettings {
         let RetainSettings { groups, bytes, .. } = self.settings.retain;
-        LogSettings { max_groups: groups.get(), max_bytes: 2 * bytes as u64 }
+        LogSettings { max_groups: groups.get(), min_age: SHORT_GROUPS, max_bytes: 2 * bytes as u64 }
     }
 
     /// Brings the log up to date, if there is one. What the log does not take ends it: its viewers are

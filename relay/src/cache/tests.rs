@@ -29,7 +29,7 @@ fn header(object_id: u64, payload_len: u64) -> ObjectHeader {
 }
 
 fn log(budget: &MemoryBudget) -> TrackLog {
-    TrackLog::new(LogSettings { max_groups: 2, max_bytes: budget.limit() }, budget.clone())
+    TrackLog::new(LogSettings { max_groups: 2, min_age: Duration::ZERO, max_bytes: budget.limit() }, budget.clone())
 }
 
 /// One group with one object of so many bytes, if the budget allows it.

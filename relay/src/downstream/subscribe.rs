@@ -98,6 +98,7 @@ pub(super) async fn serve_writer(
         object_delivery_timeout: delivery_timeout(wanted, &properties),
         slow: SlowViewerPolicy {
             max_lag_groups: slow.groups,
+            min_lag: limit::SHORT_GROUPS,
             max_lag: Duration::from_millis(slow.milliseconds),
             max_lag_bytes: slow.bytes,
         },

@@ -1,6 +1,7 @@
 //! Fills the cache: one group by one upstream FETCH.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use fanout::{LogSettings, TrackLog};
 use moqt::{FullTrackName, Location, Parameters, RequestErrorCode};
@@ -43,7 +44,7 @@ pub(crate) async fn fetch_group(
 }
 
 async fn read(context: &Context, mut reader: FetchReader, group: u64) -> Result<CompleteGroup, FetchFailure> {
-    let settings = LogSettings { max_groups: 1, max_bytes: limit::FETCHED_GROUP_BYTES };
+    let settings = LogSettings { max_groups: 1, min_age: Duration::ZERO, max_bytes: limit::FETCHED_GROUP_BYTES };
     let log = TrackLog::new(settings, context.budget.clone());
     let mut target = FetchTarget { log: &log, version: reader.version(), current: None };
     let mut unknown = false;

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use bytes::Bytes;
 use certs::{CertificateSettings, CertificateStore};
@@ -122,7 +123,10 @@ async fn serve(session: &Session, upstream: &Mutex<Upstream>, wrong: Wrong) {
                     let known = upstream.tracks.get(&request.track).cloned();
                     let source = known.is_none().then_some((publisher, request.track.clone()));
                     let log = known.unwrap_or_else(|| {
-                        TrackLog::new(LogSettings { max_groups: 100, max_bytes: u64::MAX }, MemoryBudget::new(u64::MAX))
+                        TrackLog::new(
+                            LogSettings { max_groups: 100, min_age: Duration::ZERO, max_bytes: u64::MAX },
+                            MemoryBudget::new(u64::MAX),
+                        )
                     });
                     upstream.tracks.insert(request.track.clone(), log.clone());
                     (log, source)
@@ -164,7 +168,12 @@ async fn forward(request: IncomingSubscribe, log: TrackLog) {
         publisher_priority: 128,
         order: GroupOrder::Ascending,
         object_delivery_timeout: None,
-        slow: SlowViewerPolicy { max_lag_groups: usize::MAX, max_lag: PATIENCE, max_lag_bytes: u64::MAX },
+        slow: SlowViewerPolicy {
+            max_lag_groups: usize::MAX,
+            min_lag: Duration::ZERO,
+            max_lag: PATIENCE,
+            max_lag_bytes: u64::MAX,
+        },
     };
     let version = writer.version();
     serve_subscription(&log, SubscriptionSink::new(writer, version), settings, &NoObserver).await;

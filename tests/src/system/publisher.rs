@@ -217,7 +217,7 @@ impl Dialed {
 
 impl PublishedTrack {
     fn new(name: FullTrackName, properties: Properties) -> Self {
-        let settings = LogSettings { max_groups: 10_000, max_bytes: u64::MAX };
+        let settings = LogSettings { max_groups: 10_000, min_age: Duration::ZERO, max_bytes: u64::MAX };
         Self {
             name,
             log: TrackLog::new(settings, MemoryBudget::new(u64::MAX)),
@@ -362,7 +362,12 @@ impl PublishedTrack {
             publisher_priority: 128,
             order: GroupOrder::Ascending,
             object_delivery_timeout: None,
-            slow: SlowViewerPolicy { max_lag_groups: usize::MAX, max_lag: PATIENCE, max_lag_bytes: u64::MAX },
+            slow: SlowViewerPolicy {
+                max_lag_groups: usize::MAX,
+                min_lag: Duration::ZERO,
+                max_lag: PATIENCE,
+                max_lag_bytes: u64::MAX,
+            },
         };
         self.active.send_modify(|count| *count += 1);
         let active = Active(&self.active);

@@ -2,7 +2,8 @@
 //!
 //! Frames leave group by group, object by object, beginning with a group's first. An object that comes twice, as around a
 //! joining location or after a reconnect, leaves once. A group that was reset, or that stalls while a newer one can be
-//! started, is given up: the newest startable group is next, and what lies between is counted.
+//! started, is given up: the next one that is here whole follows, else the newest that can be started, and what lies between
+//! is counted.
 //!
 //! Call order: `*_opened`, `insert` and `*_ended` as streams do, then [`Merger::poll`] until it yields nothing; again at
 //! [`Merger::deadline`].
@@ -104,6 +105,9 @@ struct Head {
     until: u64,
 }
 
+/// Whole groups behind one that does not come which show that it is lost, and not late: two may overtake it.
+const PASSED_BY: usize = 3;
+
 /// What to do when the next object is not there.
 enum Verdict {
     Wait,
@@ -123,6 +127,11 @@ impl Group {
     /// Whether playing can begin here: the group's first object is at hand.
     fn startable(&self) -> bool {
         self.objects.first_key_value().is_some_and(|(id, entry)| *id <= entry.missing_objects)
+    }
+
+    /// Whether it came from its first object to the end of its stream.
+    fn is_whole(&self) -> bool {
+        self.startable() && self.streams == 1 && self.open == 0 && !self.broken
     }
 }
 
@@ -368,10 +377,14 @@ impl Merger {
 
     fn verdict(&self, next: Location, now: Duration) -> Verdict {
         let waited = self.waiting_since.map_or(Duration::ZERO, |since| now.saturating_sub(since));
-        let newest = self.groups.range(next.group.saturating_add(1)..).rev().find(|(_, group)| group.startable());
-        let newest = newest.map(|(id, _)| *id);
-        let late = match newest {
-            Some(newest) if waited >= self.settings.stall => Verdict::Skip(newest),
+        let later = || self.groups.range(next.group.saturating_add(1)..);
+        let found = later().find(|(_, group)| group.is_whole());
+        let found = found.or_else(|| later().rev().find(|(_, group)| group.startable())).map(|(id, _)| *id);
+        // Where groups are short, whole ones pile up behind a lost one long before the stall.
+        let passed_by = later().filter(|(_, group)| group.is_whole()).take(PASSED_BY).count() == PASSED_BY;
+        let patience = if passed_by { self.settings.straggler } else { self.settings.stall };
+        let late = match found {
+            Some(found) if waited >= patience => Verdict::Skip(found),
             None if waited >= self.settings.stall && !self.has_room() => Verdict::Forget,
             _ => Verdict::Wait,
         };
@@ -384,8 +397,8 @@ impl Merger {
         let open = group.open > 0 && !self.finished;
         let headless = next.object == 0 && !open && !group.objects.is_empty();
         let headed = self.head.as_ref().is_some_and(|head| (head.at..=head.until).contains(&next.group));
-        if let Some(newest) = newest.filter(|_| !headed && (group.broken || headless)) {
-            return Verdict::Skip(newest);
+        if let Some(found) = found.filter(|_| !headed && (group.broken || headless)) {
+            return Verdict::Skip(found);
         }
         if open || headed || !(newer || self.finished) {
             return late;

@@ -105,6 +105,27 @@ fn a_stalled_group_is_given_up_after_the_stall_and_only_for_something_newer() {
 }
 
 #[test]
+fn where_groups_are_short_a_lost_one_costs_only_itself() {
+    let mut merger = Merger::new(SETTINGS);
+    merger.start_at(1);
+    whole_group(&mut merger, 1, 1);
+    assert_eq!(drain(&mut merger, at(0.0)), [(1, 0)]);
+    // 2 was never sent, 5 was cut off.
+    for group in [3, 4] {
+        whole_group(&mut merger, group, 1);
+    }
+    merger.stream_opened(5);
+    merger.stream_reset(5);
+    assert_eq!(drain(&mut merger, at(0.0)), []);
+    assert_eq!(drain(&mut merger, at(1.0)), [], "two may have overtaken it");
+    for group in [6, 7] {
+        whole_group(&mut merger, group, 1);
+    }
+    assert_eq!(drain(&mut merger, at(1.0)), [(3, 0), (4, 0), (6, 0), (7, 0)]);
+    assert_eq!(merger.counts().skipped_groups, 2);
+}
+
+#[test]
 fn a_quiet_publisher_loses_nothing_however_long_it_pauses() {
     let mut merger = Merger::new(SETTINGS);
     merger.start_at(1);

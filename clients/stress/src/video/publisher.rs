@@ -56,7 +56,8 @@ impl Track {
         kept_groups: usize,
         budget: MemoryBudget,
     ) -> Self {
-        let settings = LogSettings { max_groups: kept_groups, max_bytes: limit::PUBLISHER_BYTES };
+        let settings =
+            LogSettings { max_groups: kept_groups, min_age: Duration::ZERO, max_bytes: limit::PUBLISHER_BYTES };
         let log = TrackLog::new(settings, budget);
         Self { name, index, log, published: AtomicU64::new(0), group_frames }
     }
@@ -159,6 +160,7 @@ impl Track {
             object_delivery_timeout: None,
             slow: SlowViewerPolicy {
                 max_lag_groups: usize::MAX,
+                min_lag: Duration::ZERO,
                 max_lag: limit::PUBLISHER_PATIENCE,
                 max_lag_bytes: u64::MAX,
             },
