@@ -366,6 +366,7 @@ mod tests {
                 GroupAnswer::Found(group) => (group.id(), group.id().to_string()),
                 GroupAnswer::Unknown { through } => (through, format!("?{through}")),
                 GroupAnswer::Missing { through } => (through, format!("-{through}")),
+                GroupAnswer::Malformed => panic!("nothing malformed was published"),
             };
             said.push(text);
             if through == last {
