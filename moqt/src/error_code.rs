@@ -34,7 +34,7 @@ macro_rules! codes {
                 let (draft16, draft18) = self.numbers();
                 let number = match version {
                     Version::Draft16 => draft16,
-                    Version::Draft18 => draft18,
+                    _ => draft18,
                 };
                 match number {
                     Some(code) => code,
@@ -48,7 +48,7 @@ macro_rules! codes {
                     let (draft16, draft18) = known.numbers();
                     let number = match version {
                         Version::Draft16 => draft16,
-                        Version::Draft18 => draft18,
+                        _ => draft18,
                     };
                     number == Some(code)
                 };
@@ -226,7 +226,7 @@ mod tests {
                         let (draft16, draft18) = code.numbers();
                         let defined = match version {
                             Version::Draft16 => draft16,
-                            Version::Draft18 => draft18,
+                            _ => draft18,
                         };
                         if let Some(number) = defined {
                             assert_eq!($type::from_wire(number, version), *code);

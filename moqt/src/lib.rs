@@ -1,12 +1,13 @@
 //! Media over QUIC Transport as pure rules: bytes in, bytes and events out.
 //!
 //! No IO, no clock, no tasks: time is an argument, and whoever owns the sockets drives this crate.
-//! Drafts 18 and 16 are spoken; section numbers are draft-18's unless a draft is named.
+//! Drafts 18 and 16 are spoken; what drafts 20 and 22 write otherwise is known to the codec. Section numbers are draft-18's
+//! unless a draft is named.
 //!
 //! | Section | Module |
 //! |---|---|
 //! | 1.4.1 integers | [`varint`] |
-//! | 1.4.2 locations, 5.1.2 filters | [`location`] |
+//! | 1.4.2 locations, 5.1.2 filters | [`location`], [`location_filter`] |
 //! | 1.4.3 key-value pairs | [`key_value`] |
 //! | 1.4.4 reason phrases | [`reason`] |
 //! | 1.5, 2.4.1 names | [`name`] |
@@ -33,6 +34,7 @@ pub mod hop_delay;
 pub mod key_value;
 pub mod limit;
 pub mod location;
+pub mod location_filter;
 pub mod name;
 pub mod parameter;
 pub mod property;
@@ -58,6 +60,7 @@ pub use control::publish_done::PublishDone;
 pub use control::publish_namespace::PublishNamespace;
 pub use control::publish_namespace_cancel::PublishNamespaceCancel;
 pub use control::publish_namespace_done::PublishNamespaceDone;
+pub use control::publish_state_notify::PublishStateNotify;
 pub use control::request_error::{Redirect, RequestError};
 pub use control::request_ok::{Answered, PublishOk, RequestOk};
 pub use control::request_update::RequestUpdate;
@@ -78,8 +81,9 @@ pub use error_code::{PublishDoneCode, RequestErrorCode, SessionErrorCode, Stream
 pub use hop_delay::{ClockOffset, HopDelay, OffsetEstimate, RelayHop, TrackMark};
 pub use key_value::{Pair, PairValue};
 pub use location::{Filter, GroupOrder, Location};
+pub use location_filter::LocationFilter;
 pub use name::{FullTrackName, NameError, Namespace, TrackName};
-pub use parameter::Parameters;
+pub use parameter::{LaterParameters, Parameters};
 pub use property::{MalformedTrack, Properties};
 pub use reason::ReasonPhrase;
 pub use request::{RequestId, RequestKind, Side, TrackAlias};

@@ -8,6 +8,7 @@ use crate::codec::{Decode, DecodeError, Encode, EncodeError, ProtocolError, put_
 use crate::key_value::{Pair, PairValue, decode_id, encode_id};
 use crate::limit::MESSAGE_BYTES;
 use crate::location::{Filter, GroupOrder, Location};
+use crate::location_filter::LocationFilter;
 use crate::name::Namespace;
 use crate::request::RequestKind;
 use crate::token::Token;
@@ -32,14 +33,18 @@ pub const FILL_TIMEOUT: u64 = 0x0A;
 pub const FORWARD: u64 = 0x10;
 /// SUBSCRIBER_PRIORITY.
 pub const SUBSCRIBER_PRIORITY: u64 = 0x20;
-/// SUBSCRIPTION_FILTER.
+/// SUBSCRIPTION_FILTER; LOCATION_FILTER in drafts 20 and 22.
 pub const SUBSCRIPTION_FILTER: u64 = 0x21;
 /// GROUP_ORDER.
 pub const GROUP_ORDER: u64 = 0x22;
+/// FILL_PARAMETERS of drafts 20 and 22.
+pub const FILL_PARAMETERS: u64 = 0x23;
 /// NEW_GROUP_REQUEST.
 pub const NEW_GROUP_REQUEST: u64 = 0x32;
 /// TRACK_NAMESPACE_PREFIX.
 pub const TRACK_NAMESPACE_PREFIX: u64 = 0x34;
+/// INCLUDE_PROPERTIES of drafts 20 and 22.
+pub const INCLUDE_PROPERTIES: u64 = 0x35;
 /// HOPS, a private extension that both sides declare in SETUP: the relays a request has passed, 8 bytes each. Odd, and far from
 /// the ids of the draft and its grease.
 pub const HOPS: u64 = 0xEF1D;
@@ -79,6 +84,19 @@ pub struct Parameters {
     /// Known parameters that the message does not define: draft-16 ignores them, so must everybody who
     /// reads this. Kept so that a log can name them.
     pub ignored: Vec<Pair>,
+    /// What only drafts 20 and 22 have.
+    pub later: Option<Box<LaterParameters>>,
+}
+
+/// The parameters of drafts 20 and 22 that the drafts before lack.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct LaterParameters {
+    /// Which objects pass, also of a FETCH.
+    pub location_filter: Option<LocationFilter>,
+    /// Asks for a stream of past objects beside a subscription, with parameters of its own.
+    pub fill: Option<Parameters>,
+    /// Whether track properties are wanted.
+    pub include_properties: Option<bool>,
 }
 
 /// The messages that have parameters, as rows of the table of legal ones.
@@ -94,6 +112,10 @@ pub(crate) enum Scope {
     Ok(RequestKind),
     /// REQUEST_OK that answers a REQUEST_UPDATE.
     UpdateOk,
+    /// PUBLISH_STATE_NOTIFY.
+    StateNotify,
+    /// The parameters inside of FILL_PARAMETERS.
+    Fill,
     /// REQUEST_UPDATE before it is known which request it updates.
     AnyUpdate,
     /// REQUEST_UPDATE of this request.
@@ -118,6 +140,11 @@ impl Scope {
         use RequestKind::{
             Fetch, Publish, PublishNamespace, Subscribe, SubscribeNamespace, SubscribeTracks, TrackStatus,
         };
+        if version.has_location_filter()
+            && let Some(allowed) = self.allows_later(id)
+        {
+            return allowed;
+        }
         let subscription = SUBSCRIPTION.contains(&id);
         let largest = matches!(id, EXPIRES | LARGEST_OBJECT);
         match self {
@@ -135,8 +162,9 @@ impl Scope {
                 forward || id == AUTHORIZATION_TOKEN
             }
             Self::Request(TrackStatus | PublishNamespace) => id == AUTHORIZATION_TOKEN,
-            Self::SubscribeOk | Self::UpdateOk | Self::Ok(TrackStatus) => largest,
+            Self::SubscribeOk | Self::UpdateOk | Self::Ok(TrackStatus) | Self::StateNotify => largest,
             Self::PublishOk | Self::Ok(Publish) => subscription || matches!(id, GROUP_ORDER | EXPIRES),
+            Self::Fill => matches!(id, FILL_TIMEOUT | SUBSCRIBER_PRIORITY | SUBSCRIPTION_FILTER | GROUP_ORDER),
             Self::FetchOk | Self::Ok(_) => false,
             // Draft-16 has PUBLISH_OK as a message of its own.
             Self::AnyOk if version.has_request_streams() => Self::PublishOk.allows(id, version) || largest,
@@ -154,6 +182,19 @@ impl Scope {
 }
 
 impl Scope {
+    /// Where drafts 20 and 22 differ from the table.
+    fn allows_later(self, id: u64) -> Option<bool> {
+        use RequestKind::{Fetch, Publish, Subscribe};
+        Some(match (self, id) {
+            (Self::Request(Subscribe) | Self::AnyUpdate | Self::Update(Subscribe | Publish), FILL_PARAMETERS)
+            | (Self::Request(Subscribe | Fetch), INCLUDE_PROPERTIES)
+            | (Self::Request(Fetch), SUBSCRIPTION_FILTER) => true,
+            (Self::PublishOk | Self::Ok(Publish), id) => id == EXPIRES,
+            (Self::Request(Publish), id) if SUBSCRIPTION.contains(&id) => true,
+            _ => return None,
+        })
+    }
+
     fn allows_hops(self) -> bool {
         use RequestKind::{Fetch, Subscribe, SubscribeNamespace, TrackStatus};
         matches!(self, Self::Request(Subscribe | Fetch | TrackStatus | SubscribeNamespace))
@@ -172,6 +213,7 @@ enum Raw {
     Int(u64),
     Content(Bytes),
     Location(Location),
+    Filter(LocationFilter),
     Prefix(Namespace),
 }
 
@@ -189,15 +231,16 @@ fn is_known(id: u64, version: Version) -> bool {
         RENDEZVOUS_TIMEOUT | SUBGROUP_DELIVERY_TIMEOUT | FILL_TIMEOUT | TRACK_NAMESPACE_PREFIX | HOPS => {
             !version.has_key_value_parameters()
         }
+        FILL_PARAMETERS | INCLUDE_PROPERTIES => version.has_location_filter(),
         _ => false,
     }
 }
 
-fn decode_typed(id: u64, buf: &mut Bytes, form: PrefixForm) -> Result<Raw, DecodeError> {
-    let version = Version::Draft18;
+fn decode_typed(id: u64, buf: &mut Bytes, version: Version, form: PrefixForm) -> Result<Raw, DecodeError> {
     Ok(match id {
-        FORWARD | SUBSCRIBER_PRIORITY | GROUP_ORDER => Raw::Int(take_u8(buf)?.into()),
-        AUTHORIZATION_TOKEN | SUBSCRIPTION_FILTER | HOPS => {
+        FORWARD | SUBSCRIBER_PRIORITY | GROUP_ORDER | INCLUDE_PROPERTIES => Raw::Int(take_u8(buf)?.into()),
+        SUBSCRIPTION_FILTER if version.has_location_filter() => Raw::Filter(LocationFilter::decode(buf, version)?),
+        AUTHORIZATION_TOKEN | SUBSCRIPTION_FILTER | FILL_PARAMETERS | HOPS => {
             let too_long = "a parameter longer than any message";
             Raw::Content(take_prefixed(buf, version, MESSAGE_BYTES, too_long)?)
         }
@@ -247,7 +290,7 @@ impl Parameters {
             let raw = if version.has_key_value_parameters() {
                 decode_key_value(id, buf, version)?
             } else {
-                decode_typed(id, buf, form)?
+                decode_typed(id, buf, version, form)?
             };
             if scope.allows(id, version) {
                 parameters.accept(id, raw, version)?;
@@ -295,6 +338,20 @@ impl Parameters {
             (SUBSCRIPTION_FILTER, Raw::Content(content)) => {
                 let error = ProtocolError::violation("a filter that does not fill its length");
                 self.filter = Some(whole(content, version, error)?);
+            }
+            (SUBSCRIPTION_FILTER, Raw::Filter(filter)) => {
+                self.later.get_or_insert_default().location_filter = Some(filter);
+            }
+            (FILL_PARAMETERS, Raw::Content(mut content)) => {
+                let fill = Self::decode(&mut content, version, Scope::Fill, PrefixForm::Bare);
+                let fill = fill.map_err(|error| error.at_end("FILL_PARAMETERS that do not fill their length"))?;
+                if !content.is_empty() {
+                    return Err(DecodeError::violation("bytes after FILL_PARAMETERS"));
+                }
+                self.later.get_or_insert_default().fill = Some(fill);
+            }
+            (INCLUDE_PROPERTIES, Raw::Int(value @ 0..=1)) => {
+                self.later.get_or_insert_default().include_properties = Some(value == 1);
             }
             (AUTHORIZATION_TOKEN, Raw::Content(content)) => {
                 self.authorization_tokens.push(Token::from_content(content, version)?);
@@ -351,6 +408,10 @@ impl Parameters {
         let byte = |id, value: Option<u8>| value.map(|value| (id, Value::Byte(value)));
         let order = self.group_order.map(|order| order.to_wire() as u8);
         let filter = self.filter.as_ref().map(Value::Filter);
+        let later = self.later.as_deref();
+        let location_filter = later.and_then(|later| later.location_filter.as_ref()).map(Value::LocationFilter);
+        let fill = later.and_then(|later| later.fill.as_ref()).map(Value::Fill);
+        let wanted = later.and_then(|later| later.include_properties);
         let largest = self.largest_object.as_ref().map(Value::Location);
         let prefix = self.namespace_prefix.as_ref().map(Value::Prefix);
         let hops = (!self.hops.is_empty()).then_some(Value::Hops(&self.hops));
@@ -365,6 +426,9 @@ impl Parameters {
             byte(FORWARD, self.forward.map(u8::from)),
             byte(SUBSCRIBER_PRIORITY, self.subscriber_priority),
             filter.map(|value| (SUBSCRIPTION_FILTER, value)),
+            location_filter.map(|value| (SUBSCRIPTION_FILTER, value)),
+            fill.map(|value| (FILL_PARAMETERS, value)),
+            byte(INCLUDE_PROPERTIES, wanted.map(u8::from)),
             byte(GROUP_ORDER, order),
             int(NEW_GROUP_REQUEST, self.new_group_request),
             prefix.map(|value| (TRACK_NAMESPACE_PREFIX, value)),
@@ -382,6 +446,8 @@ enum Value<'a> {
     Byte(u8),
     Location(&'a Location),
     Filter(&'a Filter),
+    LocationFilter(&'a LocationFilter),
+    Fill(&'a Parameters),
     Token(&'a Token),
     Prefix(&'a Namespace),
     Hops(&'a [u64]),
@@ -407,7 +473,14 @@ impl Value<'_> {
             Self::Location(location) if !version.has_key_value_parameters() => {
                 return location.encode(out, version);
             }
+            Self::Filter(_) | Self::LocationFilter(_)
+                if version.has_location_filter() != matches!(self, Self::LocationFilter(_)) =>
+            {
+                return Err(EncodeError::Unrepresentable("a filter of another draft"));
+            }
+            Self::LocationFilter(filter) => return filter.encode(out, version),
             Self::Location(location) => location.encode(&mut content, version)?,
+            Self::Fill(parameters) => parameters.encode(&mut content, version, Scope::Fill)?,
             Self::Filter(filter) => filter.encode(&mut content, version)?,
             Self::Token(token) => token.encode(&mut content, version)?,
             Self::Hops(ids) => ids.iter().for_each(|id| content.put_u64(*id)),
@@ -429,7 +502,7 @@ impl Raw {
         match self {
             Self::Int(value) => Some(Pair::new(id, value)),
             Self::Content(value) => Some(Pair::new(id, value)),
-            Self::Location(_) | Self::Prefix(_) => None,
+            Self::Location(_) | Self::Filter(_) | Self::Prefix(_) => None,
         }
     }
 }

@@ -2,24 +2,32 @@
 
 use std::fmt;
 
-/// A draft of MOQT that can be negotiated.
+/// A draft of MOQT. Those of [`Version::ALL`] are negotiated; what later ones write otherwise is known to the codec alone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Version {
     /// draft-ietf-moq-transport-16: QUIC varints, one bidirectional control stream.
     Draft16,
     /// draft-ietf-moq-transport-18: vi64 integers, one stream per request.
     Draft18,
+    /// draft-ietf-moq-transport-20: LOCATION_FILTER, also in place of the kinds of FETCH. Not negotiated.
+    Draft20,
+    /// draft-ietf-moq-transport-22: LOCATION_FILTER with a type. Not negotiated.
+    Draft22,
 }
 
 impl Version {
-    /// Every version, most wanted first: the order in which a client offers them.
+    /// Every version that sessions speak, most wanted first: the order in which a client offers them.
     pub const ALL: [Self; 2] = [Self::Draft18, Self::Draft16];
+    /// Every version whose messages the codec reads and writes.
+    pub const KNOWN: [Self; 4] = [Self::Draft16, Self::Draft18, Self::Draft20, Self::Draft22];
 
     /// The ALPN on raw QUIC and the WebTransport sub-protocol (section 3.1).
     pub const fn alpn(self) -> &'static str {
         match self {
             Self::Draft16 => "moqt-16",
             Self::Draft18 => "moqt-18",
+            Self::Draft20 => "moqt-20",
+            Self::Draft22 => "moqt-22",
         }
     }
 
@@ -28,6 +36,8 @@ impl Version {
         match self {
             Self::Draft16 => 16,
             Self::Draft18 => 18,
+            Self::Draft20 => 20,
+            Self::Draft22 => 22,
         }
     }
 
@@ -43,12 +53,12 @@ impl Version {
 
     /// Integers are vi64 (1.4.1) rather than RFC 9000 varints.
     pub const fn has_vi64(self) -> bool {
-        matches!(self, Self::Draft18)
+        !matches!(self, Self::Draft16)
     }
 
     /// Each request has its own bidirectional stream, so replies carry no Request ID.
     pub const fn has_request_streams(self) -> bool {
-        matches!(self, Self::Draft18)
+        !matches!(self, Self::Draft16)
     }
 
     /// Message Parameters follow the even/odd rule of Key-Value-Pairs rather than a typed table.
@@ -68,27 +78,37 @@ impl Version {
 
     /// A namespace without fields may name a track, not only be a prefix or suffix.
     pub(crate) const fn allows_empty_namespace(self) -> bool {
-        matches!(self, Self::Draft18)
+        !matches!(self, Self::Draft16)
     }
 
     /// The end group of an absolute range, and ids on FETCH streams, are deltas.
     pub(crate) const fn has_delta_ranges(self) -> bool {
-        matches!(self, Self::Draft18)
+        !matches!(self, Self::Draft16)
     }
 
     /// Subgroup stream types have the FIRST_OBJECT bit 0x40.
     pub(crate) const fn has_first_object_bit(self) -> bool {
-        matches!(self, Self::Draft18)
+        !matches!(self, Self::Draft16)
     }
 
     /// Padding streams and datagrams exist (11.5).
     pub(crate) const fn has_padding(self) -> bool {
-        matches!(self, Self::Draft18)
+        !matches!(self, Self::Draft16)
+    }
+
+    /// LOCATION_FILTER says which objects a subscription or FETCH is for, and FETCH has no kinds.
+    pub(crate) const fn has_location_filter(self) -> bool {
+        matches!(self, Self::Draft20 | Self::Draft22)
+    }
+
+    /// A LOCATION_FILTER is told by how many fields fill its length rather than by a type.
+    pub(crate) const fn counts_filter_fields(self) -> bool {
+        matches!(self, Self::Draft20)
     }
 
     /// GOAWAY carries a timeout and, on the control stream, a Request ID.
     pub(crate) const fn has_goaway_timeout(self) -> bool {
-        matches!(self, Self::Draft18)
+        !matches!(self, Self::Draft16)
     }
 }
 
@@ -111,6 +131,9 @@ mod tests {
         }
         assert_eq!(Version::from_alpn(b"moqt-99"), None);
         assert_eq!(Version::from_draft(17), None);
+        for later in [Version::Draft20, Version::Draft22] {
+            assert_eq!(Version::from_alpn(later.alpn().as_bytes()), None, "known to the codec only");
+        }
         assert_eq!(Version::ALL[0], Version::Draft18, "the newest is offered first");
     }
 }

@@ -22,6 +22,8 @@ fn theirs(version: Version) -> DraftVersion {
     match version {
         Version::Draft16 => DraftVersion::Draft16,
         Version::Draft18 => DraftVersion::Draft18,
+        Version::Draft20 => DraftVersion::Draft20,
+        Version::Draft22 => DraftVersion::Draft22,
     }
 }
 

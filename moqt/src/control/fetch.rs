@@ -49,10 +49,18 @@ pub enum FetchKind {
         /// The first group.
         group: u64,
     },
+    /// Drafts 20 and 22: what LOCATION_FILTER says of any track.
+    Filtered {
+        /// The track.
+        track: FullTrackName,
+    },
 }
 
 impl Decode for FetchKind {
     fn decode(buf: &mut Bytes, version: Version) -> Result<Self, DecodeError> {
+        if version.has_location_filter() {
+            return Ok(Self::Filtered { track: FullTrackName::decode(buf, version)? });
+        }
         let kind = varint::decode(buf, version)?;
         match kind {
             1 => Ok(Self::Standalone {
@@ -71,7 +79,11 @@ impl Decode for FetchKind {
 
 impl Encode for FetchKind {
     fn encode(&self, out: &mut BytesMut, version: Version) -> Result<(), EncodeError> {
+        if version.has_location_filter() != matches!(self, Self::Filtered { .. }) {
+            return Err(EncodeError::Unrepresentable("a FETCH of another draft"));
+        }
         let (kind, joining, start) = match self {
+            Self::Filtered { track } => return track.encode(out, version),
             Self::Standalone { track, start, end } => {
                 varint::encode(1, out, version)?;
                 track.encode(out, version)?;

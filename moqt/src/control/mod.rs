@@ -15,6 +15,7 @@ pub mod publish_done;
 pub mod publish_namespace;
 pub mod publish_namespace_cancel;
 pub mod publish_namespace_done;
+pub mod publish_state_notify;
 pub mod request_error;
 pub mod request_ok;
 pub mod request_update;
@@ -47,6 +48,7 @@ use publish_done::PublishDone;
 use publish_namespace::PublishNamespace;
 use publish_namespace_cancel::PublishNamespaceCancel;
 use publish_namespace_done::PublishNamespaceDone;
+use publish_state_notify::PublishStateNotify;
 use request_error::RequestError;
 use request_ok::{PublishOk, RequestOk};
 use request_update::RequestUpdate;
@@ -65,7 +67,9 @@ const CLIENT_SETUP: u64 = 0x20;
 const SERVER_SETUP: u64 = 0x21;
 
 macro_rules! messages {
-    ($( $(#[$doc:meta])* $variant:ident($body:ident) $name:literal $draft16:expr, $draft18:expr; )*) => {
+    (@later $draft18:expr) => { $draft18 };
+    (@later $draft18:expr, $draft20:expr) => { $draft20 };
+    ($( $(#[$doc:meta])* $variant:ident($body:ident) $name:literal $draft16:expr, $draft18:expr $(, $draft20:expr)?; )*) => {
         /// A message of any version.
         #[derive(Clone, Debug, PartialEq, Eq)]
         pub enum Message {
@@ -88,31 +92,22 @@ macro_rules! messages {
             }
 
             fn id_in_table(&self, version: Version) -> Option<u64> {
-                let (draft16, draft18): (Option<u64>, Option<u64>) = match self {
-                    $( Self::$variant(_) => ($draft16, $draft18), )*
-                    Self::Setup(_) | Self::BareCancel => (None, None),
-                };
-                match version {
-                    Version::Draft16 => draft16,
-                    Version::Draft18 => draft18,
+                match self {
+                    $( Self::$variant(_) => column(
+                        version, $draft16, $draft18, messages!(@later $draft18 $(, $draft20)?)
+                    ), )*
+                    Self::Setup(_) | Self::BareCancel => None,
                 }
             }
 
             fn is_in_table(id: u64, version: Version) -> bool {
-                let ids: &[Option<u64>] = match version {
-                    Version::Draft16 => &[$( $draft16 ),*],
-                    Version::Draft18 => &[$( $draft18 ),*],
-                };
-                ids.contains(&Some(id))
+                [$( column(version, $draft16, $draft18, messages!(@later $draft18 $(, $draft20)?)) ),*]
+                    .contains(&Some(id))
             }
 
             fn decode_from_table(id: u64, body: &mut Bytes, version: Version) -> Result<Self, DecodeError> {
                 $(
-                    let number: Option<u64> = match version {
-                        Version::Draft16 => $draft16,
-                        Version::Draft18 => $draft18,
-                    };
-                    if number == Some(id) {
+                    if column(version, $draft16, $draft18, messages!(@later $draft18 $(, $draft20)?)) == Some(id) {
                         return $body::decode(body, version).map(Self::$variant);
                     }
                 )*
@@ -130,6 +125,16 @@ macro_rules! messages {
     };
 }
 
+/// A message's id in one version.
+const fn column(version: Version, draft16: Option<u64>, draft18: Option<u64>, later: Option<u64>) -> Option<u64> {
+    match version {
+        Version::Draft16 => draft16,
+        Version::Draft18 => draft18,
+        Version::Draft20 | Version::Draft22 => later,
+    }
+}
+
+// The ids of drafts 16 and 18, and of 20 and 22 where those differ from 18.
 messages! {
     /// REQUEST_UPDATE.
     RequestUpdate(RequestUpdate) "REQUEST_UPDATE" Some(0x2), Some(0x2);
@@ -174,7 +179,9 @@ messages! {
     /// PUBLISH.
     Publish(Publish) "PUBLISH" Some(0x1D), Some(0x1D);
     /// PUBLISH_OK; draft-18 still lists its id but has it send REQUEST_OK.
-    PublishOk16(PublishOk) "PUBLISH_OK" Some(0x1E), Some(0x1E);
+    PublishOk16(PublishOk) "PUBLISH_OK" Some(0x1E), Some(0x1E), None;
+    /// PUBLISH_STATE_NOTIFY.
+    PublishStateNotify(PublishStateNotify) "PUBLISH_STATE_NOTIFY" None, None, Some(0x22);
     /// SUBSCRIBE_NAMESPACE.
     SubscribeNamespace(SubscribeNamespace) "SUBSCRIBE_NAMESPACE" Some(0x11), Some(0x50);
     /// SUBSCRIBE_TRACKS.
@@ -218,9 +225,9 @@ impl Message {
         check_id(id, version)?;
         let end = "the message ends inside a field";
         let message = match (version, id) {
-            (Version::Draft18, SETUP) => Self::setup(None, &mut body, version),
             (Version::Draft16, CLIENT_SETUP) => Self::setup(Some(Side::Client), &mut body, version),
             (Version::Draft16, SERVER_SETUP) => Self::setup(Some(Side::Server), &mut body, version),
+            (_, SETUP) if version.has_request_streams() => Self::setup(None, &mut body, version),
             _ if is_bare_cancel(id, version) => Ok(Self::BareCancel),
             _ => Self::decode_from_table(id, &mut body, version),
         };
@@ -263,12 +270,12 @@ impl Message {
 
     fn id(&self, version: Version) -> Result<u64, EncodeError> {
         let id = match (self, version) {
-            (Self::Setup(_), Version::Draft18) => Some(SETUP),
             (Self::Setup(setup), Version::Draft16) => match setup.sender {
                 Some(Side::Client) => Some(CLIENT_SETUP),
                 Some(Side::Server) => Some(SERVER_SETUP),
                 None => None,
             },
+            (Self::Setup(_), _) => Some(SETUP),
             _ => self.id_in_table(version),
         };
         id.ok_or(EncodeError::Unrepresentable("a message of another draft"))
@@ -347,7 +354,7 @@ fn is_bare_cancel(id: u64, version: Version) -> bool {
 fn check_id(id: u64, version: Version) -> Result<(), ProtocolError> {
     let setup = match version {
         Version::Draft16 => matches!(id, CLIENT_SETUP | SERVER_SETUP),
-        Version::Draft18 => id == SETUP,
+        _ => id == SETUP,
     };
     if setup || is_bare_cancel(id, version) || Message::is_in_table(id, version) {
         return Ok(());

@@ -233,6 +233,10 @@ impl Session {
                 self.requests.identify(key, id, Kind::Fetch(Fetch { start: None, held }));
                 self.join(key);
             }
+            // Of drafts that no session is begun with.
+            FetchKind::Filtered { .. } => {
+                self.refuse(key, (RequestErrorCode::NotSupported, "a FETCH of another draft"));
+            }
         }
     }
 
@@ -285,7 +289,7 @@ fn namespace_of(message: &Message) -> Option<&Namespace> {
         Message::SubscribeNamespace(message) => &message.prefix,
         Message::SubscribeTracks(message) => &message.prefix,
         Message::Fetch(message) => match &message.kind {
-            FetchKind::Standalone { track, .. } => &track.namespace,
+            FetchKind::Standalone { track, .. } | FetchKind::Filtered { track } => &track.namespace,
             FetchKind::Relative { .. } | FetchKind::Absolute { .. } => return None,
         },
         _ => return None,

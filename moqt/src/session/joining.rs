@@ -121,7 +121,7 @@ impl Session {
 
 fn joined_id(kind: &FetchKind) -> Option<RequestId> {
     match kind {
-        FetchKind::Standalone { .. } => None,
+        FetchKind::Standalone { .. } | FetchKind::Filtered { .. } => None,
         FetchKind::Relative { joining, .. } | FetchKind::Absolute { joining, .. } => Some(*joining),
     }
 }

@@ -54,7 +54,7 @@ use self::joining::Orphan;
 use self::limit::{MAX_HELD_BYTES, MAX_UNREAD_STREAMS};
 use self::request::{Kind, Opener, Request, Requests};
 use self::tokens::TokenCache;
-use crate::{Message, ProtocolError, RequestId, SetupOptions, Side, StreamErrorCode, TrackAlias};
+use crate::{Message, ProtocolError, RequestId, SetupOptions, Side, StreamErrorCode, TrackAlias, Version};
 
 pub use self::event::{
     CommandError, Event, FetchTarget, Output, PeerRequest, PeerSetup, RequestKey, ResolvedToken, Response,
@@ -97,6 +97,9 @@ impl Session {
     /// # Errors
     /// [`SettingsError`] for a SETUP that cannot be written.
     pub fn new(settings: SessionSettings, now: Duration) -> Result<Self, SettingsError> {
+        if !Version::ALL.contains(&settings.version) {
+            return Err(SettingsError::Version(settings.version));
+        }
         let mut plane = ControlPlane::new(settings.version, settings.side);
         let mut setup = setup::allowed(settings.setup, settings.side, settings.carrier);
         if let Some(single) = plane.single() {

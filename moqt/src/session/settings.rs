@@ -40,6 +40,9 @@ pub struct SessionSettings {
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum SettingsError {
+    /// The codec knows this draft, sessions do not.
+    #[error("no session speaks {0}")]
+    Version(Version),
     /// This side's SETUP has no form on the wire.
     #[error("the SETUP cannot be written: {0}")]
     Setup(#[source] EncodeError),

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use moqt::session::{Carrier, Event, PeerRequest, Session};
+use moqt::session::{Carrier, Event, PeerRequest, Session, SessionSettings, SettingsError};
 use moqt::{
     Message, Pair, Parameters, RequestId, SessionErrorCode, SetupOptions, Side, StreamErrorCode, Token, Version,
 };
@@ -208,4 +208,12 @@ fn c76_streams_far_beyond_the_limit_are_reset_unread() {
     assert_eq!(raw.written(last).reset, Some(StreamErrorCode::ExcessiveLoad.to_wire(Version::Draft18)));
     raw.send(last, &subscribe(0, "a", Parameters::default())).unwrap();
     assert_eq!(raw.take_events(), vec![]);
+}
+
+#[test]
+fn drafts_that_only_the_codec_knows_have_no_sessions() {
+    for version in [Version::Draft20, Version::Draft22] {
+        let settings = SessionSettings { version, ..settings(Side::Client, Carrier::Quic) };
+        assert_eq!(Session::new(settings, Duration::ZERO).err(), Some(SettingsError::Version(version)));
+    }
 }

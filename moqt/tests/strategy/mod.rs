@@ -51,7 +51,7 @@ fn id(version: Version) -> impl Strategy<Value = RequestId> {
 fn reply_id(version: Version) -> BoxedStrategy<Option<RequestId>> {
     match version {
         Version::Draft16 => id(version).prop_map(Some).boxed(),
-        Version::Draft18 => Just(None).boxed(),
+        _ => Just(None).boxed(),
     }
 }
 

@@ -2,8 +2,8 @@
 
 use bytes::Bytes;
 use moqt::{
-    Decode, Encode, FetchKind, FullTrackName, Location, Message, Namespace, Pair, PairValue, Parameters, Properties,
-    RequestId, Side, Token, Version, parameter,
+    Decode, Encode, FetchKind, FullTrackName, Location, LocationFilter, Message, Namespace, Pair, PairValue,
+    Parameters, Properties, RequestId, Side, Token, Version, parameter,
 };
 use serde_json::{Map, Value, json};
 
@@ -137,24 +137,55 @@ fn parameters(parameters: &Parameters, version: Version) -> Value {
     if let Some(largest) = &parameters.largest_object {
         let value = match version {
             Version::Draft16 => encoded(largest, version),
-            Version::Draft18 => location(largest),
+            _ => location(largest),
         };
         found.push((parameter::LARGEST_OBJECT, value));
     }
     if let Some(filter) = &parameters.filter {
         found.push((parameter::SUBSCRIPTION_FILTER, encoded(filter, version)));
     }
+    let later = parameters.later.clone().unwrap_or_default();
+    if let Some(filter) = later.location_filter {
+        found.push((parameter::SUBSCRIPTION_FILTER, location_filter(filter, version)));
+    }
+    if let Some(fill) = &later.fill {
+        found.push((parameter::FILL_PARAMETERS, self::parameters(fill, version)));
+    }
+    if let Some(wanted) = later.include_properties {
+        found.push((parameter::INCLUDE_PROPERTIES, int(wanted.into())));
+    }
     if let Some(prefix) = &parameters.namespace_prefix {
         found.push((parameter::TRACK_NAMESPACE_PREFIX, fields(prefix)));
     }
     found.extend(parameters.ignored.iter().map(|pair| (pair.id, pair_value(&pair.value))));
     found.sort_by_key(|(id, _)| *id);
-    let value = |(id, value): (u64, Value)| json!({"id": id, "name": parameter_name(id), "value": value});
+    let value = |(id, value): (u64, Value)| json!({"id": id, "name": parameter_name(id, version), "value": value});
     found.into_iter().map(value).collect()
 }
 
-fn parameter_name(id: u64) -> &'static str {
+/// Draft-20 shows the fields, draft-22 the type as well.
+fn location_filter(filter: LocationFilter, version: Version) -> Value {
+    let (kind, mut value) = match filter {
+        LocationFilter::All => (0, json!({"fields": []})),
+        LocationFilter::Groups(groups) => (1, json!({"relative_groups": int(groups)})),
+        LocationFilter::From(start) => (2, json!({"start": location(&start)})),
+        LocationFilter::ToGroup { start, end_group } => {
+            (3, json!({"start": location(&start), "end_group": int(end_group)}))
+        }
+        LocationFilter::To { start, end } => (4, json!({"start": location(&start), "end": location(&end)})),
+        LocationFilter::NextObject => (5, json!({"next_object": true})),
+    };
+    if version == Version::Draft22 {
+        value["filter_type"] = json!(kind);
+    }
+    value
+}
+
+fn parameter_name(id: u64, version: Version) -> &'static str {
     match id {
+        parameter::FILL_PARAMETERS => "FILL_PARAMETERS",
+        parameter::INCLUDE_PROPERTIES => "INCLUDE_PROPERTIES",
+        parameter::SUBSCRIPTION_FILTER if version > Version::Draft18 => "LOCATION_FILTER",
         parameter::OBJECT_DELIVERY_TIMEOUT => "OBJECT_DELIVERY_TIMEOUT",
         parameter::AUTHORIZATION_TOKEN => "AUTHORIZATION_TOKEN",
         parameter::RENDEZVOUS_TIMEOUT => "RENDEZVOUS_TIMEOUT",
@@ -221,6 +252,7 @@ pub(crate) fn message_value(message: &Message, version: Version, expected: &Valu
             value.put("as", expected["as"].clone());
             value.reply_to(m.request_id).parameters(&m.parameters).properties(&m.properties)
         }
+        Message::PublishStateNotify(m) => value.parameters(&m.parameters),
         Message::PublishOk16(m) => value.reply_to(m.request_id).parameters(&m.parameters),
         Message::RequestUpdate(m) => {
             value.put("existing_request_id", m.existing_request_id.map_or(Value::Null, |id| int(id.0)));
@@ -285,6 +317,10 @@ fn fetch_value(kind: &FetchKind, value: &mut Builder) {
         FetchKind::Standalone { track, start, end } => {
             value.put("fetch_type", json!(1)).track(track);
             value.put("start", location(start)).put("end", location(end));
+            return;
+        }
+        FetchKind::Filtered { track } => {
+            value.track(track);
             return;
         }
         FetchKind::Relative { joining, groups } => (2, joining, groups),
