@@ -113,7 +113,7 @@ class Peer:
 
     def subscribes(self, stage: Stage, transport: str) -> None:
         relay = our_relay(stage, transport)
-        stage.origin(relay.url())
+        stage.origin(relay.url()).find("publishing to the relay")
         self.receive(stage, relay, OURS)
 
     def between(self, stage: Stage, transport: str) -> None:
