@@ -186,6 +186,18 @@ async fn each_lag_bound_gives_an_older_group_up_and_only_then() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn draft_16_streams_say_the_default_priority() {
+    for (version, expected) in [(Version::Draft16, Some(77)), (Version::Draft18, None)] {
+        let log = log(2);
+        let viewer = Viewer::new(version);
+        viewer.serve(&log, ServeSettings { publisher_priority: 77, ..settings(START) });
+        append(&mut log.subgroup(1, 0, META).unwrap(), 1, [0]);
+        settle().await;
+        assert_eq!(viewer.lock().streams[0].fields.priority, expected, "{version}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn short_groups_that_come_in_a_burst_are_all_sent() {
     let age = Duration::from_millis(500);
     let log =

@@ -6,7 +6,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
-use moqt::{Filter, Location, Parameters, PublishDoneCode, RequestErrorCode, StreamErrorCode};
+use moqt::{Filter, Location, Parameters, PublishDoneCode, RequestErrorCode, StreamErrorCode, Version};
 use tokio::time::{Instant, Sleep, sleep};
 use transport::{SubgroupFields, SubscriptionEvent};
 
@@ -233,17 +233,24 @@ impl<'a, S: ViewerSink> Server<'a, S> {
     }
 
     fn send_datagrams(&mut self) -> Result<(), SinkError> {
+        let default = self.explicit_priority();
         for group in &mut self.groups {
             loop {
                 let next = group.log.lock().datagrams.get(group.datagrams).cloned();
-                let Some(datagram) = next else { break };
+                let Some(mut datagram) = next else { break };
                 group.datagrams += 1;
                 if Location::new(datagram.group, datagram.object_id) >= self.settings.start {
+                    datagram.priority = datagram.priority.or(default);
                     self.sink.send_datagram(datagram)?;
                 }
             }
         }
         Ok(())
+    }
+
+    /// What stands for the track's default priority: Cloudflare's moq-rs 0.16 refuses draft-16 streams and datagrams without one.
+    fn explicit_priority(&self) -> Option<u8> {
+        (self.sink.version() == Version::Draft16).then_some(self.settings.publisher_priority)
     }
 
     /// Opens streams and writes to them. A burst of short groups takes turns: what is written whole makes room for the next, and
@@ -276,7 +283,7 @@ impl<'a, S: ViewerSink> Server<'a, S> {
             let fields = SubgroupFields {
                 group: group.id(),
                 subgroup: part.subgroup,
-                priority: part.meta.priority,
+                priority: part.meta.priority.or_else(|| self.explicit_priority()),
                 has_properties: part.meta.has_properties,
                 end_of_group: part.meta.end_of_group,
                 first_object: part.meta.first_object && *index == 0,
