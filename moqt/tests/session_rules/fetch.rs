@@ -272,7 +272,7 @@ fn c124_cancelling_a_fetch_resets_both_halves() {
 }
 
 #[test]
-fn s3_this_side_joins_a_subscription_before_its_answer() {
+fn s03_this_side_joins_a_subscription_before_its_answer() {
     let mut raw = Raw::client();
     let key = raw.session.subscribe(track("a"), Parameters::default()).unwrap();
     let target = FetchTarget::Relative { joining: key, groups: 0 };

@@ -28,7 +28,7 @@ fn error(code: RequestErrorCode, redirect: Option<Redirect>) -> Message {
 }
 
 #[test]
-fn c12_an_unknown_message_type_closes() {
+fn c012_an_unknown_message_type_closes() {
     violates(Raw::server().open_bytes(&[0x3F, 0, 0]).1);
     let mut raw = Raw::server();
     let key = raw.open(&subscribe(0, "a", Parameters::default()));
@@ -37,7 +37,7 @@ fn c12_an_unknown_message_type_closes() {
 }
 
 #[test]
-fn c13_only_the_seven_requests_open_a_stream() {
+fn c013_only_the_seven_requests_open_a_stream() {
     let mut raw = Raw::server();
     for request in each_request(0) {
         raw.open(&request);
@@ -58,7 +58,7 @@ fn c13_only_the_seven_requests_open_a_stream() {
 }
 
 #[test]
-fn c14_a_length_that_does_not_fit_the_body_closes() {
+fn c014_a_length_that_does_not_fit_the_body_closes() {
     let message = encode(&subscribe(0, "a", Parameters::default()));
     let mut longer = message.clone();
     longer[2] += 1;
@@ -70,7 +70,7 @@ fn c14_a_length_that_does_not_fit_the_body_closes() {
 }
 
 #[test]
-fn c14_a_stream_that_ends_inside_a_message_closes() {
+fn c014_a_stream_that_ends_inside_a_message_closes() {
     let message = encode(&subscribe(0, "a", Parameters::default()));
     let mut raw = Raw::server();
     let (key, result) = raw.open_bytes(&message[..4]);
@@ -79,13 +79,13 @@ fn c14_a_stream_that_ends_inside_a_message_closes() {
 }
 
 #[test]
-fn c15_wrong_parity_closes() {
+fn c015_wrong_parity_closes() {
     closes(Raw::server().open_result(&subscribe(1, "a", Parameters::default())), SessionErrorCode::InvalidRequestId);
     closes(Raw::client().open_result(&subscribe(0, "a", Parameters::default())), SessionErrorCode::InvalidRequestId);
 }
 
 #[test]
-fn c15_a_repeated_id_closes_also_in_an_update() {
+fn c015_a_repeated_id_closes_also_in_an_update() {
     let mut raw = Raw::server();
     raw.open(&subscribe(0, "a", Parameters::default()));
     closes(raw.open_result(&subscribe(0, "b", Parameters::default())), SessionErrorCode::InvalidRequestId);
@@ -95,7 +95,7 @@ fn c15_a_repeated_id_closes_also_in_an_update() {
 }
 
 #[test]
-fn c15_ids_out_of_order_are_accepted() {
+fn c015_ids_out_of_order_are_accepted() {
     let mut raw = Raw::server();
     for (id, name) in [(4, "a"), (0, "b"), (2, "c")] {
         raw.open(&subscribe(id, name, Parameters::default()));
@@ -104,7 +104,7 @@ fn c15_ids_out_of_order_are_accepted() {
 }
 
 #[test]
-fn c16_to_c18_bad_parameters_close() {
+fn c016_to_c018_bad_parameters_close() {
     let subscribe = |parameters: &[u8]| {
         let mut body = vec![0x00, 0x01, 0x01, b'a', 0x01, b'x'];
         body.extend_from_slice(parameters);
@@ -126,7 +126,7 @@ fn c16_to_c18_bad_parameters_close() {
 }
 
 #[test]
-fn c26_goaway_has_its_rules() {
+fn c026_goaway_has_its_rules() {
     let goaway = |uri: &str, id| {
         Message::GoAway(GoAway {
             uri: uri.into(),
@@ -143,7 +143,7 @@ fn c26_goaway_has_its_rules() {
 }
 
 #[test]
-fn c33_one_alias_for_two_tracks_closes() {
+fn c033_one_alias_for_two_tracks_closes() {
     let mut raw = Raw::client();
     let first = raw.session.subscribe(track("a"), Parameters::default()).unwrap();
     let second = raw.session.subscribe(track("b"), Parameters::default()).unwrap();
@@ -156,7 +156,7 @@ fn c33_one_alias_for_two_tracks_closes() {
 }
 
 #[test]
-fn c33_an_alias_is_free_again_after_its_subscription() {
+fn c033_an_alias_is_free_again_after_its_subscription() {
     let mut raw = Raw::server();
     let first = raw.open(&publish(0, "a", 7, Properties::default()));
     raw.reset(first);
@@ -164,7 +164,7 @@ fn c33_an_alias_is_free_again_after_its_subscription() {
 }
 
 #[test]
-fn c34_properties_belong_only_to_track_status_ok() {
+fn c034_properties_belong_only_to_track_status_ok() {
     let mut raw = Raw::client();
     let status = raw.session.track_status(track("a"), Parameters::default()).unwrap();
     raw.send(status, &ok(some_properties())).unwrap();
@@ -188,7 +188,7 @@ fn parameters_of_an_ok_must_fit_what_it_answers() {
 }
 
 #[test]
-fn c35_redirects_have_their_rules() {
+fn c035_redirects_have_their_rules() {
     let redirect = |uri: &str, track: FullTrackName| Some(Redirect { uri: uri.into(), track });
     let moved = error(RequestErrorCode::Redirect, redirect("https://other.example/", FullTrackName::default()));
     let mut server = Raw::server();
@@ -203,7 +203,7 @@ fn c35_redirects_have_their_rules() {
 }
 
 #[test]
-fn c36_the_first_reply_to_a_namespace_request_is_an_answer() {
+fn c036_the_first_reply_to_a_namespace_request_is_an_answer() {
     let first_replies = [
         Message::Namespace(NamespaceAdded::default()),
         Message::GoAway(GoAway::default()),
@@ -220,7 +220,7 @@ fn c36_the_first_reply_to_a_namespace_request_is_an_answer() {
 }
 
 #[test]
-fn c37_namespace_done_needs_a_namespace() {
+fn c037_namespace_done_needs_a_namespace() {
     let suffix = namespace(&["x"]);
     let done = Message::NamespaceDone(NamespaceRemoved { suffix: suffix.clone() });
     let mut raw = Raw::client();
@@ -233,7 +233,7 @@ fn c37_namespace_done_needs_a_namespace() {
 }
 
 #[test]
-fn c38_fetch_ok_must_not_end_before_the_start() {
+fn c038_fetch_ok_must_not_end_before_the_start() {
     let fetch_ok = |end| {
         let (parameters, properties) = (Parameters::default(), Properties::default());
         Message::FetchOk(FetchOk { request_id: None, end_of_track: false, end, parameters, properties })
@@ -253,7 +253,7 @@ fn c38_fetch_ok_must_not_end_before_the_start() {
 }
 
 #[test]
-fn c39_track_properties_outside_their_range_close() {
+fn c039_track_properties_outside_their_range_close() {
     for pair in [Pair::new(property::DEFAULT_PUBLISHER_GROUP_ORDER, 3), Pair::new(property::DYNAMIC_GROUPS, 2)] {
         let properties = Properties::from_pairs([pair]).unwrap();
         let ok =
@@ -265,7 +265,7 @@ fn c39_track_properties_outside_their_range_close() {
 }
 
 #[test]
-fn c41_unknown_codes_never_close() {
+fn c041_unknown_codes_never_close() {
     let mut raw = Raw::client();
     let key = raw.session.subscribe(track("a"), Parameters::default()).unwrap();
     raw.send(key, &error(RequestErrorCode::Unknown(0x9D), None)).unwrap();

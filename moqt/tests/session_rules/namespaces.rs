@@ -32,7 +32,7 @@ fn removed(suffix: &[&'static str]) -> Message {
 }
 
 #[test]
-fn c83_a_blocked_track_is_never_published() {
+fn c083_a_blocked_track_is_never_published() {
     let mut raw = Raw::server();
     let key = accepted(&mut raw, &subscribe_tracks(0, namespace(&["live"])));
     let name = TrackName::new("a").unwrap();
@@ -65,7 +65,7 @@ fn this_side_is_told_of_blocked_tracks() {
 }
 
 #[test]
-fn c84_namespaces_follow_the_ok_as_suffixes() {
+fn c084_namespaces_follow_the_ok_as_suffixes() {
     let mut raw = Raw::server();
     let key = raw.open(&subscribe_namespace(0, namespace(&["a"])));
     let early = raw.session.namespace_added(key, Namespace::default());
@@ -78,7 +78,7 @@ fn c84_namespaces_follow_the_ok_as_suffixes() {
 }
 
 #[test]
-fn c85_overlapping_prefixes_are_refused_per_kind() {
+fn c085_overlapping_prefixes_are_refused_per_kind() {
     let mut raw = Raw::server();
     let first = accepted(&mut raw, &subscribe_namespace(0, namespace(&["a", "b"])));
     for (id, fields) in [(2, &["a"][..]), (4, &["a", "b"]), (6, &["a", "b", "c"]), (8, &[])] {
@@ -94,7 +94,7 @@ fn c85_overlapping_prefixes_are_refused_per_kind() {
 }
 
 #[test]
-fn c86_later_suffixes_are_relative_to_the_new_prefix() {
+fn c086_later_suffixes_are_relative_to_the_new_prefix() {
     let mut raw = Raw::server();
     let key = accepted(&mut raw, &subscribe_namespace(0, namespace(&["a"])));
     raw.session.namespace_added(key, namespace(&["b", "c"])).unwrap();
@@ -113,7 +113,7 @@ fn c86_later_suffixes_are_relative_to_the_new_prefix() {
 }
 
 #[test]
-fn c86_a_prefix_about_to_be_taken_overlaps_too() {
+fn c086_a_prefix_about_to_be_taken_overlaps_too() {
     let mut raw = Raw::server();
     let key = accepted(&mut raw, &subscribe_namespace(0, namespace(&["a"])));
     raw.send(key, &update(2, prefix(&["b"]))).unwrap();
@@ -139,7 +139,7 @@ fn this_side_follows_its_own_prefix_update() {
 }
 
 #[test]
-fn c87_no_namespace_twice_and_none_removed_before() {
+fn c087_no_namespace_twice_and_none_removed_before() {
     let mut raw = Raw::server();
     let key = accepted(&mut raw, &subscribe_namespace(0, namespace(&["a"])));
     let suffix = namespace(&["b"]);
@@ -163,7 +163,7 @@ fn a_namespace_told_twice_is_one_event() {
 }
 
 #[test]
-fn c90_cancelling_a_publish_namespace_ends_it() {
+fn c090_cancelling_a_publish_namespace_ends_it() {
     let mut raw = Raw::server();
     for (id, how) in [(0, 0), (2, 1), (4, 2)] {
         let key = accepted(&mut raw, &publish_namespace(id, namespace(&["a"])));
@@ -191,7 +191,7 @@ fn a_publish_namespace_is_withdrawn_or_revoked() {
 }
 
 #[test]
-fn c93_the_end_of_the_answer_is_the_end_of_every_namespace() {
+fn c093_the_end_of_the_answer_is_the_end_of_every_namespace() {
     for by_reset in [false, true] {
         let mut raw = Raw::client();
         let key = raw.session.subscribe_namespace(namespace(&["a"]), Parameters::default()).unwrap();
@@ -235,7 +235,7 @@ fn suffixes_that_make_no_namespace_close() {
 }
 
 #[test]
-fn c82_forward_of_subscribe_tracks_reaches_the_application() {
+fn c082_forward_of_subscribe_tracks_reaches_the_application() {
     let mut raw = Raw::server();
     let Message::SubscribeTracks(mut message) = subscribe_tracks(0, namespace(&["a"])) else { unreachable!() };
     message.parameters.forward = Some(false);

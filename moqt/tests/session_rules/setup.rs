@@ -26,7 +26,7 @@ fn authority(authority: &'static str) -> SetupOptions {
 }
 
 #[test]
-fn c2_setup_is_sent_without_waiting() {
+fn c002_setup_is_sent_without_waiting() {
     let mut session = Session::new(settings(Side::Server, Carrier::Quic), Duration::ZERO).unwrap();
     let Some(moqt::session::Output::Control(bytes)) = session.poll_output() else { panic!("no SETUP") };
     assert_eq!(bytes[..2], [0xAF, 0x00], "the stream type is the message type");
@@ -50,7 +50,7 @@ fn path_and_authority_are_sent_only_by_clients_on_raw_quic() {
 }
 
 #[test]
-fn c3_requests_before_setup_are_held_and_then_answered() {
+fn c003_requests_before_setup_are_held_and_then_answered() {
     let mut raw = server(Carrier::Quic);
     let message = encode(&subscribe(0, "a", Parameters::default()));
     let (first, second) = message.split_at(5);
@@ -70,7 +70,7 @@ fn c3_requests_before_setup_are_held_and_then_answered() {
 }
 
 #[test]
-fn c3_early_bytes_are_bounded() {
+fn c003_early_bytes_are_bounded() {
     let mut settings = settings(Side::Server, Carrier::Quic);
     settings.request_limit = 100;
     let mut raw = Raw::new(settings);
@@ -84,7 +84,7 @@ fn c3_early_bytes_are_bounded() {
 }
 
 #[test]
-fn c4_unknown_options_are_ignored_even_repeated() {
+fn c004_unknown_options_are_ignored_even_repeated() {
     let mut raw = server(Carrier::Quic);
     let unknown = vec![Pair::new(0x9D, Bytes::from_static(b"x")), Pair::new(0x9D, Bytes::new()), Pair::new(0x11C, 5)];
     let options = SetupOptions { unknown, implementation: Some("other/1".into()), ..SetupOptions::default() };
@@ -94,7 +94,7 @@ fn c4_unknown_options_are_ignored_even_repeated() {
 }
 
 #[test]
-fn c5_path_and_authority_over_webtransport_close() {
+fn c005_path_and_authority_over_webtransport_close() {
     for (options, code) in
         [(path("/live"), SessionErrorCode::InvalidPath), (authority("a.example"), SessionErrorCode::InvalidAuthority)]
     {
@@ -106,7 +106,7 @@ fn c5_path_and_authority_over_webtransport_close() {
 }
 
 #[test]
-fn c6_path_and_authority_must_be_parts_of_a_uri() {
+fn c006_path_and_authority_must_be_parts_of_a_uri() {
     for (options, code) in [
         (path("no-slash"), SessionErrorCode::MalformedPath),
         (path("/a b"), SessionErrorCode::MalformedPath),
@@ -124,7 +124,7 @@ fn c6_path_and_authority_must_be_parts_of_a_uri() {
 }
 
 #[test]
-fn c7_the_end_of_the_control_stream_closes() {
+fn c007_the_end_of_the_control_stream_closes() {
     let mut raw = Raw::server();
     let error = raw.session.handle_control_closed();
     assert_eq!(error.code, SessionErrorCode::ProtocolViolation);
@@ -133,14 +133,14 @@ fn c7_the_end_of_the_control_stream_closes() {
 }
 
 #[test]
-fn c8_a_second_control_stream_closes() {
+fn c008_a_second_control_stream_closes() {
     let mut raw = server(Carrier::Quic);
     raw.session.accept_control().unwrap();
     violates(raw.session.accept_control());
 }
 
 #[test]
-fn c8_only_goaway_follows_setup_on_the_control_stream() {
+fn c008_only_goaway_follows_setup_on_the_control_stream() {
     let second = encode(&setup(SetupOptions::default()));
     violates(Raw::server().session.handle_control(&second));
     let request = encode(&subscribe(0, "a", Parameters::default()));
@@ -149,7 +149,7 @@ fn c8_only_goaway_follows_setup_on_the_control_stream() {
 }
 
 #[test]
-fn c9_a_server_takes_no_aliases_in_setup() {
+fn c009_a_server_takes_no_aliases_in_setup() {
     for token in [Token::UseAlias { alias: 0 }, Token::Delete { alias: 0 }] {
         let options = SetupOptions { tokens: vec![token], ..SetupOptions::default() };
         violates(server(Carrier::Quic).session.handle_control(encode(&setup(options))));
@@ -157,7 +157,7 @@ fn c9_a_server_takes_no_aliases_in_setup() {
 }
 
 #[test]
-fn c10_a_token_too_large_to_register_in_setup_is_used_once() {
+fn c010_a_token_too_large_to_register_in_setup_is_used_once() {
     let large = Token::Register { alias: 1, kind: 0, value: vec![9; 200].into() };
     let small = Token::Register { alias: 2, kind: 0, value: vec![8; 20].into() };
     let options = SetupOptions { tokens: vec![large, small], ..SetupOptions::default() };
@@ -171,7 +171,7 @@ fn c10_a_token_too_large_to_register_in_setup_is_used_once() {
 }
 
 #[test]
-fn c11_silence_times_out() {
+fn c011_silence_times_out() {
     let mut raw = server(Carrier::Quic);
     assert_eq!(raw.session.poll_timeout(), Some(SETUP_TIMEOUT));
     raw.session.handle_timeout(SETUP_TIMEOUT - Duration::from_millis(1)).unwrap();
@@ -199,7 +199,7 @@ fn requests_may_be_sent_before_the_peers_setup() {
 }
 
 #[test]
-fn c76_streams_far_beyond_the_limit_are_reset_unread() {
+fn c076_streams_far_beyond_the_limit_are_reset_unread() {
     let mut raw = Raw::server();
     let keys: Vec<_> = (0..REQUEST_LIMIT + 100).map(|_| raw.session.accept_request()).collect();
     raw.drain();

@@ -33,7 +33,7 @@ fn done(status: PublishDoneCode) -> Message {
 }
 
 #[test]
-fn c53_a_subscribe_gets_exactly_one_answer() {
+fn c053_a_subscribe_gets_exactly_one_answer() {
     let mut raw = Raw::server();
     let key = raw.open(&subscribe(0, "a", Parameters::default()));
     assert!(matches!(raw.request(), PeerRequest::Subscribe { track: name, .. } if name == track("a")));
@@ -66,7 +66,7 @@ fn aliases_are_unique_among_the_tracks_of_a_publisher() {
 }
 
 #[test]
-fn c59_a_second_subscription_to_a_track_is_refused() {
+fn c059_a_second_subscription_to_a_track_is_refused() {
     let mut raw = Raw::server();
     let first = raw.open(&subscribe(0, "a", Parameters::default()));
     raw.take_events();
@@ -79,7 +79,7 @@ fn c59_a_second_subscription_to_a_track_is_refused() {
 }
 
 #[test]
-fn c59_a_subscribe_for_a_track_being_published_is_refused() {
+fn c059_a_subscribe_for_a_track_being_published_is_refused() {
     let mut raw = Raw::server();
     raw.session.publish(track("a"), None, Parameters::default(), none()).unwrap();
     let key = raw.open(&subscribe(0, "a", Parameters::default()));
@@ -100,7 +100,7 @@ fn this_side_subscribes_to_a_track_once() {
 }
 
 #[test]
-fn c62_an_unknown_mandatory_property_is_not_accepted() {
+fn c062_an_unknown_mandatory_property_is_not_accepted() {
     let properties = Properties::from_pairs([Pair::new(0x4ABC, 1)]).unwrap();
     let mut raw = Raw::server();
     let key = raw.open(&publish(0, "a", 7, properties.clone()));
@@ -116,7 +116,7 @@ fn c62_an_unknown_mandatory_property_is_not_accepted() {
 }
 
 #[test]
-fn c71_stop_sending_or_reset_ends_a_subscription() {
+fn c071_stop_sending_or_reset_ends_a_subscription() {
     let mut raw = Raw::server();
     for (id, by_reset) in [(0, false), (2, true)] {
         let key = raw.open(&subscribe(id, "a", Parameters::default()));
@@ -162,7 +162,7 @@ fn a_fin_of_the_subscriber_only_means_no_more_updates() {
 }
 
 #[test]
-fn c72_publish_done_is_last_and_finishes_the_stream() {
+fn c072_publish_done_is_last_and_finishes_the_stream() {
     let mut raw = Raw::server();
     let key = raw.open(&subscribe(0, "a", Parameters::default()));
     let early = raw.session.publish_done(key, PublishDoneCode::TrackEnded, None, "");
@@ -206,7 +206,7 @@ fn a_new_subscription_takes_over_the_alias_of_a_finished_one() {
 }
 
 #[test]
-fn c75_reserved_namespaces_do_not_exist() {
+fn c075_reserved_namespaces_do_not_exist() {
     for first in [".", ".session"] {
         let mut raw = Raw::server();
         for mut request in each_request(0) {
@@ -234,7 +234,7 @@ fn c75_reserved_namespaces_do_not_exist() {
 }
 
 #[test]
-fn c75_other_dotted_namespaces_are_the_applications() {
+fn c075_other_dotted_namespaces_are_the_applications() {
     let mut raw = Raw::server();
     let mut name = track("a");
     name.namespace = namespace(&[".other"]);
@@ -244,7 +244,7 @@ fn c75_other_dotted_namespaces_are_the_applications() {
 }
 
 #[test]
-fn c76_requests_beyond_the_limit_are_told_when_to_retry() {
+fn c076_requests_beyond_the_limit_are_told_when_to_retry() {
     let mut raw = Raw::server();
     let names = ["a", "b", "c", "d", "e", "f", "g", "h"];
     assert_eq!(names.len(), REQUEST_LIMIT);

@@ -29,7 +29,7 @@ fn with(id: u64, name: &'static str, token: Token) -> Message {
 }
 
 #[test]
-fn c44_an_alias_works_as_if_the_value_were_there() {
+fn c044_an_alias_works_as_if_the_value_were_there() {
     let mut raw = Raw::server();
     raw.open(&with(0, "a", register(1, 10)));
     assert_eq!(tokens_of(raw.request()), vec![value(10)]);
@@ -41,7 +41,7 @@ fn c44_an_alias_works_as_if_the_value_were_there() {
 }
 
 #[test]
-fn c45_a_register_on_a_failed_request_still_registers() {
+fn c045_a_register_on_a_failed_request_still_registers() {
     let mut raw = Raw::server();
     let key = raw.open(&with(0, "a", register(1, 10)));
     raw.session.reject(key, RequestErrorCode::DoesNotExist, None, "no such track", None).unwrap();
@@ -57,14 +57,14 @@ fn c45_a_register_on_a_failed_request_still_registers() {
 }
 
 #[test]
-fn c46_registering_a_live_alias_again_closes() {
+fn c046_registering_a_live_alias_again_closes() {
     let mut raw = Raw::server();
     raw.open(&with(0, "a", register(1, 10)));
     closes(raw.open_result(&with(2, "b", register(1, 10))), SessionErrorCode::DuplicateAuthTokenAlias);
 }
 
 #[test]
-fn c47_the_cache_limit_counts_sixteen_bytes_per_token() {
+fn c047_the_cache_limit_counts_sixteen_bytes_per_token() {
     let mut raw = Raw::server();
     raw.open(&with(0, "a", register(1, 34)));
     raw.open(&with(2, "b", register(2, 34)));
@@ -76,7 +76,7 @@ fn c47_the_cache_limit_counts_sixteen_bytes_per_token() {
 }
 
 #[test]
-fn c48_delete_frees_the_alias_and_its_size() {
+fn c048_delete_frees_the_alias_and_its_size() {
     let mut raw = Raw::server();
     for (id, name) in [(0, "a"), (4, "b"), (8, "c")] {
         raw.open(&with(id, name, register(1, 84)));
@@ -87,7 +87,7 @@ fn c48_delete_frees_the_alias_and_its_size() {
 }
 
 #[test]
-fn c49_an_undecodable_token_closes() {
+fn c049_an_undecodable_token_closes() {
     for content in [&[][..], &[4], &[1, 1]] {
         let mut body = vec![0x00, 0x01, 0x01, b'a', 0x01, b'x', 0x01, 0x03, content.len() as u8];
         body.extend_from_slice(content);
@@ -98,13 +98,13 @@ fn c49_an_undecodable_token_closes() {
 }
 
 #[test]
-fn c50_an_unknown_alias_closes() {
+fn c050_an_unknown_alias_closes() {
     let unknown = with(0, "a", Token::UseAlias { alias: 99 });
     closes(Raw::server().open_result(&unknown), SessionErrorCode::UnknownAuthTokenAlias);
 }
 
 #[test]
-fn c51_an_expired_alias_stays_registered_and_keeps_its_size() {
+fn c051_an_expired_alias_stays_registered_and_keeps_its_size() {
     let mut raw = Raw::server();
     raw.open(&with(0, "a", register(1, 84)));
     let key = raw.open(&with(2, "b", Token::UseAlias { alias: 1 }));

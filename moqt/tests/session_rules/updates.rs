@@ -24,7 +24,7 @@ fn ok(parameters: Parameters) -> Message {
 }
 
 #[test]
-fn c69_each_update_gets_its_answer_in_order() {
+fn c069_each_update_gets_its_answer_in_order() {
     let mut raw = Raw::server();
     let key = raw.open(&subscribe(0, "a", Parameters::default()));
     raw.send(key, &update(2, priority(1))).unwrap();
@@ -46,7 +46,7 @@ fn c69_each_update_gets_its_answer_in_order() {
 }
 
 #[test]
-fn c69_updates_of_this_side_use_new_ids_and_are_answered_in_order() {
+fn c069_updates_of_this_side_use_new_ids_and_are_answered_in_order() {
     let mut raw = Raw::client();
     let key = raw.session.subscribe(track("a"), Parameters::default()).unwrap();
     raw.session.update(key, priority(1)).unwrap();
@@ -64,7 +64,7 @@ fn c69_updates_of_this_side_use_new_ids_and_are_answered_in_order() {
 }
 
 #[test]
-fn c70_a_failed_update_ends_the_subscription() {
+fn c070_a_failed_update_ends_the_subscription() {
     let mut raw = Raw::server();
     let key = raw.open(&subscribe(0, "a", Parameters::default()));
     raw.session.accept_subscribe(key, None, Parameters::default(), Properties::default()).unwrap();

@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a helper that fails should fail its test loudly")]
 
+mod arena;
 mod faulty;
 mod http;
 mod publisher;
@@ -13,6 +14,7 @@ use std::time::Duration;
 use moqt::{FullTrackName, Location, Namespace};
 use tokio::task::JoinHandle;
 
+pub use arena::{Arena, PROTOCOL_VIOLATION, violations};
 pub use faulty::{FaultyRelay, Wrong};
 pub use http::{HttpAnswer, http_get};
 pub use publisher::{Dialed, Listening, PublishedTrack, Publisher, payload};

@@ -6,12 +6,10 @@ use std::time::{Duration, Instant};
 use bytes::BytesMut;
 use moqt::{FullTrackName, Message, Namespace, Parameters, RequestId, Subscribe, TrackName, Version};
 use tests::raw::{Raw, encode, setup};
-use tests::system::within;
+use tests::system::{Arena, within};
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 use transport::{CANCELLED, Connection, read_chunk, stopped, write_all};
-
-use super::arena::Arena;
 
 const SUBSCRIBES: u64 = 10_000;
 const AT_ONCE: u64 = 48;
@@ -41,7 +39,7 @@ async fn ask(connection: Arc<dyn Connection>, first: u64) -> u64 {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn c76_ten_thousand_subscribes_are_all_answered() {
+async fn c076_ten_thousand_subscribes_are_all_answered() {
     let mut arena = Arena::new().await;
     let mut raw = arena.raw().await;
     let start = Instant::now();

@@ -1,10 +1,6 @@
-//! What peers can throw at a relay, and that nobody else notices. Names begin with the row of the draft-18 conformance checklist
-//! that a test stands for, where there is one.
+//! What peers can throw at a relay, and that nobody else notices: floods and noise. Bytes that break a rule are in `conformance`.
 
 #![expect(clippy::unwrap_used, reason = "a failing helper of a test should fail loudly")]
 
-mod arena;
 mod flood;
-mod malformed;
-mod publisher;
 mod start;

@@ -7,7 +7,7 @@ use std::path::{Component, Path, PathBuf};
 use crate::code::Code;
 use crate::modules::{self, Modules};
 
-/// Folders that hold what others made or what a build leaves behind.
+/// What holds what others made or what a build leaves behind.
 const SKIPPED: [&str; 7] = [".git", "target", "node_modules", "corpus", "artifacts", "local", "dist"];
 
 pub(crate) struct Workspace {
@@ -136,10 +136,12 @@ fn read_folder(root: &Path, folder: &Path, files: &mut BTreeMap<PathBuf, String>
         let entry = entry.expect("the repository can be read");
         let path = folder.join(entry.file_name());
         let kind = entry.file_type().expect("the repository can be read");
+        // `.git` is a file in a second work tree.
+        if SKIPPED.iter().any(|skipped| entry.file_name() == *skipped) {
+            continue;
+        }
         if kind.is_dir() {
-            if !SKIPPED.iter().any(|skipped| entry.file_name() == *skipped) {
-                read_folder(root, &path, files);
-            }
+            read_folder(root, &path, files);
         } else if kind.is_file() {
             let bytes = fs::read(root.join(&path)).expect("the repository can be read");
             files.insert(path, String::from_utf8(bytes).unwrap_or_default());

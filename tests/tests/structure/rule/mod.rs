@@ -1,6 +1,7 @@
 //! The rules, one subject per file.
 
 mod bounds;
+pub(crate) mod checklist;
 mod conduct;
 mod dead_files;
 mod edges;
@@ -15,7 +16,7 @@ use crate::workspace::Workspace;
 /// What a rule looks like: every violation as `path:line: what is wrong`.
 type Rule = fn(&Workspace) -> Vec<String>;
 
-pub(crate) const ALL: [(&str, Rule); 18] = [
+pub(crate) const ALL: [(&str, Rule); 20] = [
     ("crate edges", edges::only_allowed_edges),
     ("moqt manifest", edges::moqt_needs_little),
     ("moqt is sans-IO", names::moqt_has_no_io),
@@ -34,6 +35,8 @@ pub(crate) const ALL: [(&str, Rule); 18] = [
     ("machine paths", conduct::no_machine_paths),
     ("settings", settings::every_setting_is_used),
     ("links", links::links_resolve),
+    ("checklist", checklist::items_have_tests_or_reasons),
+    ("conformance page", checklist::page_is_current),
 ];
 
 /// Fails unless a rule finds exactly one violation in a made-up workspace, and that one says `expected`.

@@ -1,5 +1,7 @@
 //! C.2, rows 25 and 29 to 41: publishers that answer badly. Their session ends and nobody else's.
 
+#![expect(clippy::unwrap_used, reason = "a helper that fails should fail its test loudly")]
+
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use bytes::Bytes;
@@ -8,10 +10,8 @@ use moqt::{
     RequestErrorCode, RequestId, SubscribeOk, SubscribeTracks, TrackAlias, TrackName,
 };
 use tests::raw::{Raw, RawRequest, encode, hex, message};
-use tests::system::{Publisher, Viewer, at, namespace, track, within};
+use tests::system::{Arena, PROTOCOL_VIOLATION, Publisher, Viewer, at, namespace, track, within};
 use transport::RequestFailure;
-
-use super::arena::{Arena, PROTOCOL_VIOLATION};
 
 /// A raw publisher of a track `x` that the relay has asked for it, because a viewer asked the relay.
 struct Stage {
@@ -71,7 +71,7 @@ impl Stage {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn c25_c35_and_c39_bad_answers_to_subscribe() {
+async fn c025_c035_c039_bad_answers_to_subscribe() {
     let mut arena = Arena::new().await;
     let long_reason = [&[0, 0, 0x84, 0x01][..], &[b'r'; 1025]].concat();
     let redirect = Redirect { uri: "https://elsewhere.example/".into(), track: track("bad--x") };
@@ -100,7 +100,7 @@ async fn c25_c35_and_c39_bad_answers_to_subscribe() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn c29_to_c32_bad_objects_close_the_publishers_session_only() {
+async fn c029_to_c032_bad_objects_close_the_publishers_session_only() {
     let mut arena = Arena::new().await;
     for (what, bytes) in [
         ("c29 properties on End of Group", "310509000208010003"),
@@ -121,7 +121,7 @@ async fn c29_to_c32_bad_objects_close_the_publishers_session_only() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn c32_and_c41_resets_and_unknown_codes_are_harmless() {
+async fn c032_c041_resets_and_unknown_codes_are_harmless() {
     let mut arena = Arena::new().await;
     let (mut stage, _subscription) = Stage::established(&arena, None).await;
     for code in [0x1, 0x9D, 0x3FFF_FFFF] {
@@ -148,7 +148,7 @@ async fn c32_and_c41_resets_and_unknown_codes_are_harmless() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn c31_bad_fetch_streams() {
+async fn c031_bad_fetch_streams() {
     let mut arena = Arena::new().await;
     for (what, records) in [
         ("the first object without ids", "1400800161"),
@@ -170,7 +170,7 @@ async fn c31_bad_fetch_streams() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn c34_properties_where_none_belong() {
+async fn c034_properties_where_none_belong() {
     let mut arena = Arena::new().await;
     let mut raw = arena.raw().await;
     let request_id = raw.next_id();

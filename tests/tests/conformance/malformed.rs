@@ -1,5 +1,7 @@
 //! C.2, rows 12 to 28 and 42, 43: bytes that end the session that sent them, and bytes that look odd and do not.
 
+#![expect(clippy::unwrap_used, reason = "a helper that fails should fail its test loudly")]
+
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
@@ -8,13 +10,11 @@ use moqt::{
     UniStreamHeader, Version,
 };
 use tests::raw::{Raw, data_header, encode, hex, message, subscribe};
+use tests::system::{Arena, PROTOCOL_VIOLATION, until, violations, within};
 use transport::{CANCELLED, ReadError, stopped, write_all};
 
-use super::arena::{Arena, PROTOCOL_VIOLATION, violations};
-use tests::system::{until, within};
-
 #[tokio::test(flavor = "multi_thread")]
-async fn c12_unknown_message_type() {
+async fn c012_unknown_message_type() {
     let mut arena = Arena::new().await;
     let garbage = Bytes::from_static(&[0x3F, 0x80, 0x21, 0xFF, 0xFF, 0xFF, 0xFF]);
     let cases = [("unknown type", hex("3f0000")), ("garbage", garbage), ("of draft-16", hex("0a000100"))];
@@ -22,7 +22,7 @@ async fn c12_unknown_message_type() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn c13_a_request_stream_begins_with_a_request() {
+async fn c013_a_request_stream_begins_with_a_request() {
     let mut arena = Arena::new().await;
     let cases = [
         ("SUBSCRIBE_OK", hex("0400020100")),
@@ -35,7 +35,7 @@ async fn c13_a_request_stream_begins_with_a_request() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn c14_lengths_must_fit() {
+async fn c014_lengths_must_fit() {
     let mut arena = Arena::new().await;
     let mut long = subscribe(0, &[0]).to_vec();
     long[2] += 1;
@@ -59,7 +59,7 @@ async fn c14_lengths_must_fit() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn c15_request_ids() {
+async fn c015_request_ids() {
     let mut arena = Arena::new().await;
     arena.requests_close(0x4, &[("odd id from a client", subscribe(1, &[0]))]).await;
     let raw = arena.raw().await;
@@ -74,7 +74,7 @@ async fn c15_request_ids() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn c16_to_c22_bad_parameters() {
+async fn c016_to_c022_bad_parameters() {
     let mut arena = Arena::new().await;
     let cases = [
         ("c16 unknown parameter", subscribe(0, &[1, 0x1D, 0])),
@@ -101,7 +101,7 @@ fn named(namespace: Namespace, name: &str) -> Bytes {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn c23_names_have_bounds() {
+async fn c023_names_have_bounds() {
     let mut arena = Arena::new().await;
     let fields = |count: u8| {
         let mut body = vec![0, count];
@@ -128,7 +128,7 @@ async fn c23_names_have_bounds() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn c24_a_long_property_is_refused_by_its_length() {
+async fn c024_a_long_property_is_refused_by_its_length() {
     let mut arena = Arena::new().await;
     // PUBLISH with a byte property whose length says 65536; its bytes never come.
     let mut body = vec![0, 1, 1, b'a', 1, b'x', 7, 0];
@@ -144,7 +144,7 @@ fn goaway(uri: &str, id: u64) -> Bytes {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn c26_goaway_abuse() {
+async fn c026_goaway_abuse() {
     let mut arena = Arena::new().await;
     let mut long = vec![0xA0, 0x01];
     long.extend([b'u'; 8193]);
@@ -168,7 +168,7 @@ async fn c26_goaway_abuse() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn c27_unknown_stream_types() {
+async fn c027_unknown_stream_types() {
     let mut arena = Arena::new().await;
     let types = [
         "1702010000",
@@ -198,7 +198,7 @@ async fn c27_unknown_stream_types() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn c28_bad_datagrams() {
+async fn c028_bad_datagrams() {
     let mut arena = Arena::new().await;
     let datagrams =
         ["230101010103", "2a0101010103", "2f0101010103", "1001010101", "808001010101", "01010101010070", "0001"];
@@ -217,7 +217,7 @@ async fn c28_bad_datagrams() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn c33_one_alias_for_two_tracks() {
+async fn c033_one_alias_for_two_tracks() {
     let mut arena = Arena::new().await;
     let raw = arena.raw().await;
     let publish = |id, name: &'static str| {
@@ -236,7 +236,7 @@ async fn c33_one_alias_for_two_tracks() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn c42_integers_need_not_be_short() {
+async fn c042_integers_need_not_be_short() {
     let arena = Arena::new().await;
     for vector in ["030016c000008001e00000016eff0000000000000001748000", "800300070001016e017400"] {
         let raw = arena.raw().await;
@@ -246,7 +246,7 @@ async fn c42_integers_need_not_be_short() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn c43_padding_is_dropped() {
+async fn c043_padding_is_dropped() {
     let mut arena = Arena::new().await;
     let mut raw = arena.raw().await;
     let header = data_header(&UniStreamHeader::Padding);

@@ -4,15 +4,20 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use tests::raw::Raw;
-use tests::system::{
+use relay::RelaySettings;
+
+use super::{
     Frames, Listening, PublishedTrack, Publisher, RunningRelay, Viewer, at, metric, settings, until, upstream,
 };
+use crate::raw::Raw;
 
-pub(crate) const PROTOCOL_VIOLATION: u64 = 0x3;
+/// The session code of most broken rules.
+pub const PROTOCOL_VIOLATION: u64 = 0x3;
 
-pub(crate) struct Arena {
-    pub(crate) relay: RunningRelay,
+/// The relay, its publisher and its viewer.
+#[derive(Debug)]
+pub struct Arena {
+    relay: RunningRelay,
     frames: Frames,
     track: Arc<PublishedTrack>,
     next: u64,
@@ -21,12 +26,16 @@ pub(crate) struct Arena {
 }
 
 impl Arena {
-    pub(crate) async fn new() -> Self {
+    /// Everything is up, and the viewer watches.
+    ///
+    /// # Panics
+    /// Something does not start.
+    pub async fn new() -> Self {
         let publisher = Publisher::default();
         let track = publisher.track("live-healthy--video0");
         track.frame(at(1, 0), 100);
         let source = publisher.listen().await;
-        let settings = relay::RelaySettings { upstream: vec![upstream(source.address)], ..settings() };
+        let settings = RelaySettings { upstream: vec![upstream(source.address)], ..settings() };
         let relay = RunningRelay::start(settings).await;
         let viewer = Viewer::over_quic(relay.address).await;
         let mut frames = viewer.join(track.name(), 0).await.unwrap();
@@ -34,16 +43,21 @@ impl Arena {
         Self { relay, frames, track, next: 1, _viewer: viewer, _source: source }
     }
 
-    pub(crate) fn address(&self) -> SocketAddr {
+    /// The relay's.
+    pub fn address(&self) -> SocketAddr {
         self.relay.address
     }
 
-    pub(crate) async fn raw(&self) -> Raw {
+    /// A new session with the relay.
+    pub async fn raw(&self) -> Raw {
         Raw::connect(self.relay.address).await
     }
 
     /// The viewer that had nothing to do with it still gets every frame.
-    pub(crate) async fn undisturbed(&mut self) {
+    ///
+    /// # Panics
+    /// It does not.
+    pub async fn undisturbed(&mut self) {
         for _ in 0..3 {
             self.track.frame(at(1, self.next), 2000);
             assert_eq!(self.frames.frame().await, at(1, self.next));
@@ -52,7 +66,10 @@ impl Arena {
     }
 
     /// As [`Arena::undisturbed`], with many large frames.
-    pub(crate) async fn flood(&mut self, frames: usize, length: usize) {
+    ///
+    /// # Panics
+    /// One is missing.
+    pub async fn flood(&mut self, frames: usize, length: usize) {
         for _ in 0..frames {
             self.track.frame(at(1, self.next), length);
             assert_eq!(self.frames.frame().await, at(1, self.next));
@@ -61,7 +78,7 @@ impl Arena {
     }
 
     /// Each of these bytes on a new request stream closes its session with this code, which is counted.
-    pub(crate) async fn requests_close(&mut self, code: u64, cases: &[(&str, Bytes)]) {
+    pub async fn requests_close(&mut self, code: u64, cases: &[(&str, Bytes)]) {
         for (what, bytes) in cases {
             let before = violations();
             let raw = self.raw().await;
@@ -73,7 +90,7 @@ impl Arena {
     }
 
     /// Each of these bytes on a new sending stream closes its session as a violation.
-    pub(crate) async fn streams_close(&mut self, cases: &[(&str, Bytes)]) {
+    pub async fn streams_close(&mut self, cases: &[(&str, Bytes)]) {
         for (what, bytes) in cases {
             let raw = self.raw().await;
             let _stream = raw.uni(bytes.clone()).await;
@@ -84,6 +101,6 @@ impl Arena {
 }
 
 /// Sessions that ended because the peer broke the protocol, over all tests of this process.
-pub(crate) fn violations() -> f64 {
+pub fn violations() -> f64 {
     metric("efir_relay_sessions_ended_total{cause=\"protocol\"}")
 }
