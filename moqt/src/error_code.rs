@@ -213,6 +213,13 @@ codes! {
     MalformedTrack "MALFORMED_TRACK" Some(0x12), Some(0x12);
 }
 
+impl RequestErrorCode {
+    /// Whether another token may help.
+    pub fn is_about_authorization(self) -> bool {
+        matches!(self, Self::Unauthorized | Self::MalformedAuthToken | Self::ExpiredAuthToken)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

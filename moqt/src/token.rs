@@ -41,6 +41,8 @@ pub enum Token {
 impl Token {
     /// The token type of tokens whose meaning both sides agreed on out of band.
     pub const OUT_OF_BAND: u64 = 0;
+    /// The token type of Common Access Tokens (draft-ietf-moq-c4m).
+    pub const CAT: u64 = 1;
 
     /// A token of the type [`OUT_OF_BAND`](Self::OUT_OF_BAND), used once.
     pub fn agreed(value: impl Into<Bytes>) -> Self {

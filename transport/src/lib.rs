@@ -46,10 +46,10 @@ pub use https::{HttpsAcceptor, HttpsStream, bind_https};
 pub use priority::{CONTROL_PRIORITY, MAX_GROUP_RANK, REQUEST_PRIORITY, stream_priority};
 pub use session::{
     Driver, FetchReader, FetchWriter, FetchedObject, GoAwayNotice, IncomingFetch, IncomingNamespace, IncomingPrefix,
-    IncomingPublish, IncomingRequest, IncomingSubscribe, IncomingTrackStatus, Joined, NamespaceEvent, NamespaceHold,
-    NamespacePublication, NamespaceReader, NamespaceWriter, Object, PrefixEvent, RequestFailure, Session, SessionError,
-    SessionSettings, StartError, StreamFailure, SubgroupFields, SubgroupReader, SubgroupWriter, Subscription,
-    SubscriptionEvent, SubscriptionWriter, TrackEvent, TracksReader, start,
+    IncomingPublish, IncomingRequest, IncomingSubscribe, IncomingTrackStatus, Joined, Lease, LeaseRefusal,
+    NamespaceEvent, NamespaceHold, NamespacePublication, NamespaceReader, NamespaceWriter, Object, PrefixEvent,
+    RequestFailure, Session, SessionError, SessionSettings, StartError, StreamFailure, SubgroupFields, SubgroupReader,
+    SubgroupWriter, Subscription, SubscriptionEvent, SubscriptionWriter, TrackEvent, TracksReader, start,
 };
 pub use tls::{ConnectionSettings, TlsError, TrustSettings};
 pub use wire::{Direction, StreamType, WireEvent, WireItem, WireObserver, observe};

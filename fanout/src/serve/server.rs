@@ -8,7 +8,7 @@ use std::task::{Context, Poll};
 
 use moqt::{Filter, Location, Parameters, PublishDoneCode, RequestErrorCode, StreamErrorCode, Version};
 use tokio::time::{Instant, Sleep, sleep};
-use transport::{SubgroupFields, SubscriptionEvent};
+use transport::{LeaseRefusal, SubgroupFields, SubscriptionEvent};
 
 use super::policy::{Lag, Ranking};
 use super::stream::{Pumped, ViewerStream};
@@ -27,7 +27,7 @@ pub(super) enum Step {
     /// PUBLISH_DONE.
     Done(PublishDoneCode, String),
     /// REQUEST_ERROR to an update.
-    Refuse(&'static str),
+    Refuse(RequestErrorCode, &'static str),
     Cancelled,
     Gone,
 }
@@ -105,8 +105,12 @@ impl<'a, S: ViewerSink> Server<'a, S> {
                 SubscriptionEvent::Cancelled => return Step::Cancelled,
                 SubscriptionEvent::Update(parameters) => {
                     if let Err(reason) = self.update(&parameters) {
-                        return Step::Refuse(reason);
+                        return Step::Refuse(RequestErrorCode::InvalidRange, reason);
                     }
+                }
+                SubscriptionEvent::Refused(LeaseRefusal { code, reason }) => return Step::Refuse(code, reason),
+                SubscriptionEvent::Expired => {
+                    return Step::Done(PublishDoneCode::Expired, "the authorization has expired".into());
                 }
             }
         }
@@ -135,8 +139,8 @@ impl<'a, S: ViewerSink> Server<'a, S> {
                 self.sink.done(status, &reason).await;
                 ServeEnd::Done(status)
             }
-            Step::Refuse(reason) => {
-                self.sink.reject_update(RequestErrorCode::InvalidRange, reason).await;
+            Step::Refuse(code, reason) => {
+                self.sink.reject_update(code, reason).await;
                 ServeEnd::UpdateRefused
             }
             Step::Cancelled => ServeEnd::Cancelled,

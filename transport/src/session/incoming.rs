@@ -11,6 +11,7 @@ use moqt::{
 use tokio::sync::mpsc;
 
 use super::error::SessionError;
+use super::lease::{Course, Lease};
 use super::reader::Subscription;
 use super::request::RequestGuard;
 use super::shared::{DataEvent, RequestEvent, Shared};
@@ -43,7 +44,7 @@ impl IncomingRequest {
         events: mpsc::Receiver<RequestEvent>,
         data: mpsc::Receiver<DataEvent>,
     ) -> Self {
-        let pending = Pending { shared: shared.clone(), key, answered: false, events: Some(events) };
+        let pending = Pending { shared: shared.clone(), key, answered: false, course: Course::new(events) };
         match request {
             PeerRequest::Subscribe { track, parameters, tokens } => {
                 Self::Subscribe(IncomingSubscribe { track, parameters, tokens, pending })
@@ -70,6 +71,18 @@ impl IncomingRequest {
         }
     }
 
+    /// Lets the request go on for as long as the lease says, once it is accepted, whatever it is.
+    pub fn hold(&mut self, lease: Box<dyn Lease>) {
+        match self {
+            Self::Subscribe(request) => request.pending.course.hold(lease),
+            Self::Fetch(request) => request.pending.course.hold(lease),
+            Self::TrackStatus(request) => request.pending.course.hold(lease),
+            Self::Publish(request) => request.pending.course.hold(lease),
+            Self::PublishNamespace(request) => request.pending.course.hold(lease),
+            Self::SubscribeNamespace(request) | Self::SubscribeTracks(request) => request.pending.course.hold(lease),
+        }
+    }
+
     /// Refuses whatever the request is.
     pub fn reject(self, code: RequestErrorCode, retry: Option<Duration>, reason: &str) {
         match self {
@@ -89,7 +102,7 @@ struct Pending {
     shared: Arc<Shared>,
     key: RequestKey,
     answered: bool,
-    events: Option<mpsc::Receiver<RequestEvent>>,
+    course: Course,
 }
 
 impl Pending {
@@ -99,18 +112,14 @@ impl Pending {
     }
 
     /// Marks the request answered and gives its parts to the handle that takes over.
-    fn take(&mut self) -> (Arc<Shared>, RequestKey, mpsc::Receiver<RequestEvent>) {
+    fn take(&mut self) -> (Arc<Shared>, RequestKey, Course) {
         self.answered = true;
-        let events = self.events.take().unwrap_or_else(|| mpsc::channel(1).1);
-        (self.shared.clone(), self.key, events)
+        (self.shared.clone(), self.key, self.course.take())
     }
 
     /// Waits until the peer gives the request up. Cancel safe.
     async fn cancelled(&mut self) {
-        match self.events.as_mut() {
-            Some(events) => while !matches!(events.recv().await, Some(RequestEvent::Ended) | None) {},
-            None => std::future::pending().await,
-        }
+        self.course.given_up().await;
     }
 }
 
@@ -170,9 +179,10 @@ impl IncomingSubscribe {
         parameters: Parameters,
         properties: Properties,
     ) -> Result<SubscriptionWriter, SessionError> {
-        let (shared, key, events) = self.pending.take();
+        let (shared, key, course) = self.pending.take();
+        let parameters = Parameters { expires: parameters.expires.or_else(|| course.left()), ..parameters };
         let alias = shared.answer(key, |machine| machine.accept_subscribe(key, None, parameters, properties))?;
-        Ok(SubscriptionWriter::new(shared, key, alias, events))
+        Ok(SubscriptionWriter::new(shared, key, alias, course))
     }
 }
 
@@ -208,12 +218,12 @@ impl IncomingFetch {
         properties: Properties,
         priority: i32,
     ) -> Result<FetchWriter, SessionError> {
-        let (shared, key, events) = self.pending.take();
+        let (shared, key, course) = self.pending.take();
         let request_id = shared.answer(key, |machine| {
             machine.accept_fetch(key, end_of_track, end, Parameters::default(), properties)?;
             machine.request_id(key).ok_or(CommandError::UnknownRequest)
         })?;
-        FetchWriter::open(RequestGuard::new(shared, key), request_id, self.order, priority, events).await
+        FetchWriter::open(RequestGuard::new(shared, key), request_id, self.order, priority, course).await
     }
 }
 
@@ -260,12 +270,13 @@ impl IncomingPublish {
     /// Answers PUBLISH_OK with filter, priority and forward state; the track then arrives as on a subscription. When the
     /// publisher left meanwhile, or this side subscribed to the track, the subscription says [`super::TrackEvent::Lost`].
     pub fn accept(mut self, answer: Parameters) -> Subscription {
-        let (shared, key, events) = self.pending.take();
+        let (shared, key, course) = self.pending.take();
+        let answer = Parameters { expires: answer.expires.or_else(|| course.left()), ..answer };
         if let Err(error) = shared.answer(key, |machine| machine.accept(key, answer, Properties::default())) {
             tracing::debug!(%error, "a published track could not be taken");
         }
         let guard = RequestGuard::new(shared, key);
-        Subscription::new(guard, events, self.data, self.alias, self.parameters, self.properties)
+        Subscription::new(guard, course, self.data, self.alias, self.parameters, self.properties)
     }
 }
 
@@ -289,23 +300,23 @@ pub struct IncomingNamespace {
 impl IncomingNamespace {
     /// Accepts the announcement.
     pub fn accept(mut self) -> NamespaceHold {
-        let (shared, key, events) = self.pending.take();
+        let (shared, key, course) = self.pending.take();
         accept_bare(&shared, key);
-        NamespaceHold { _guard: RequestGuard::new(shared, key), events }
+        NamespaceHold { guard: RequestGuard::new(shared, key), course }
     }
 }
 
 /// An accepted announcement. Dropping it revokes it.
 #[derive(Debug)]
 pub struct NamespaceHold {
-    _guard: RequestGuard,
-    events: mpsc::Receiver<RequestEvent>,
+    guard: RequestGuard,
+    course: Course,
 }
 
 impl NamespaceHold {
-    /// Waits until the publisher withdraws the namespace or its session ends. Cancel safe.
+    /// Waits until the publisher withdraws the namespace, its authorization expires or its session ends. Cancel safe.
     pub async fn ended(&mut self) {
-        while !matches!(self.events.recv().await, Some(RequestEvent::Ended) | None) {}
+        while self.guard.turn(&mut self.course).await.is_some() {}
     }
 }
 
@@ -324,9 +335,9 @@ pub struct IncomingPrefix {
 impl IncomingPrefix {
     /// Accepts; matches are then reported through the writer.
     pub fn accept(mut self) -> NamespaceWriter {
-        let (shared, key, events) = self.pending.take();
+        let (shared, key, course) = self.pending.take();
         accept_bare(&shared, key);
-        NamespaceWriter { guard: RequestGuard::new(shared, key), events, prefix: self.prefix }
+        NamespaceWriter { guard: RequestGuard::new(shared, key), course, prefix: self.prefix }
     }
 }
 
@@ -334,7 +345,7 @@ impl IncomingPrefix {
 #[derive(Debug)]
 pub struct NamespaceWriter {
     guard: RequestGuard,
-    events: mpsc::Receiver<RequestEvent>,
+    course: Course,
     prefix: Namespace,
 }
 
@@ -343,7 +354,7 @@ pub struct NamespaceWriter {
 pub enum PrefixEvent {
     /// The subscriber now asks for this prefix; reported suffixes are relative to it from here on. Already accepted.
     Moved(Namespace),
-    /// The subscriber is gone.
+    /// The subscriber is gone, or may not go on.
     Ended,
 }
 
@@ -380,20 +391,13 @@ impl NamespaceWriter {
 
     /// The subscriber's next wish. Cancel safe.
     pub async fn next(&mut self) -> PrefixEvent {
-        loop {
-            match self.events.recv().await {
-                Some(RequestEvent::Update(parameters)) => {
-                    let key = self.guard.key;
-                    self.guard.shared.tell(|machine| machine.accept_update(key, Parameters::default()));
-                    if let Some(prefix) = parameters.namespace_prefix {
-                        self.prefix = prefix.clone();
-                        return PrefixEvent::Moved(prefix);
-                    }
-                }
-                Some(RequestEvent::Ended) | None => return PrefixEvent::Ended,
-                Some(_) => {}
+        while let Some(update) = self.guard.turn(&mut self.course).await {
+            if let Some(prefix) = update.namespace_prefix {
+                self.prefix = prefix.clone();
+                return PrefixEvent::Moved(prefix);
             }
         }
+        PrefixEvent::Ended
     }
 
     /// Ends the prefix subscription from this side.

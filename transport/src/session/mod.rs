@@ -10,6 +10,7 @@
 mod driver;
 mod error;
 mod incoming;
+mod lease;
 mod limit;
 mod namespaces;
 mod outbox;
@@ -30,6 +31,7 @@ use moqt::{
 use tokio::sync::{Mutex, mpsc};
 use tokio::time::Instant;
 
+use self::lease::Course;
 use self::request::PendingRequest;
 use self::shared::Shared;
 use crate::connection::{Connection, Side, TransportKind};
@@ -40,6 +42,7 @@ pub use self::incoming::{
     IncomingFetch, IncomingNamespace, IncomingPrefix, IncomingPublish, IncomingRequest, IncomingSubscribe,
     IncomingTrackStatus, NamespaceHold, NamespaceWriter, PrefixEvent,
 };
+pub use self::lease::{Lease, LeaseRefusal};
 pub use self::namespaces::{NamespaceEvent, NamespacePublication, NamespaceReader, TracksReader};
 pub use self::reader::{FetchReader, FetchedObject, Object, SubgroupReader, Subscription, TrackEvent};
 pub use self::shared::GoAwayNotice;
@@ -267,7 +270,7 @@ impl Session {
         let key = pending.guard.key;
         let PendingRequest { guard, events, .. } = pending;
         guard.hand_over();
-        Ok((SubscriptionWriter::new(self.shared.clone(), key, alias, events), ok.parameters))
+        Ok((SubscriptionWriter::new(self.shared.clone(), key, alias, Course::new(events)), ok.parameters))
     }
 
     /// PUBLISH_NAMESPACE: offers every track of a namespace. The announcement lasts as long as the returned handle.

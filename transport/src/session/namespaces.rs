@@ -70,7 +70,7 @@ impl NamespaceReader {
                         return Some(NamespaceEvent::Removed(namespace));
                     }
                 }
-                Some(RequestEvent::Update(_) | RequestEvent::Done(_)) => {}
+                Some(RequestEvent::Update { .. } | RequestEvent::Done(_)) => {}
             }
         }
     }

@@ -13,6 +13,7 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, sleep_until, timeout_at};
 
 use super::error::{RequestFailure, SessionError, StreamFailure};
+use super::lease::{Course, Turn};
 use super::limit;
 use super::request::{PendingRequest, RequestGuard};
 use super::shared::{DataEvent, RequestEvent, Shared};
@@ -22,7 +23,7 @@ use crate::connection::{Connection, RecvStream, read_chunk};
 #[derive(Debug)]
 pub struct Subscription {
     guard: RequestGuard,
-    events: mpsc::Receiver<RequestEvent>,
+    course: Course,
     data: mpsc::Receiver<DataEvent>,
     alias: TrackAlias,
     parameters: Parameters,
@@ -53,19 +54,19 @@ pub enum TrackEvent {
 impl Subscription {
     pub(super) fn new(
         guard: RequestGuard,
-        events: mpsc::Receiver<RequestEvent>,
+        course: Course,
         data: mpsc::Receiver<DataEvent>,
         alias: TrackAlias,
         parameters: Parameters,
         properties: Properties,
     ) -> Self {
-        Self { guard, events, data, alias, parameters, properties, done: None, streams: 0 }
+        Self { guard, course, data, alias, parameters, properties, done: None, streams: 0 }
     }
 
     pub(super) fn from_pending(pending: PendingRequest, response: Response) -> Result<Self, RequestFailure> {
         let Response::Subscribed(ok) = response else { return Err(RequestFailure::Dropped) };
         let PendingRequest { guard, events, data, .. } = pending;
-        Ok(Self::new(guard, events, data, ok.track_alias, ok.parameters, ok.properties))
+        Ok(Self::new(guard, Course::new(events), data, ok.track_alias, ok.parameters, ok.properties))
     }
 
     /// The local name of the request, for logs.
@@ -127,14 +128,31 @@ impl Subscription {
                     Some(DataEvent::Fetch(_)) => {}
                     None => return self.finish(),
                 },
-                event = self.events.recv(), if self.done.is_none() => match event {
-                    Some(RequestEvent::Done(done)) => self.done = Some((done, Instant::now() + limit::DONE_GRACE)),
-                    Some(RequestEvent::Ended) | None => return self.finish(),
-                    Some(_) => {}
+                turn = self.course.next(), if self.done.is_none() => match turn {
+                    Turn::Other(RequestEvent::Done(done)) => {
+                        self.done = Some((done, Instant::now() + limit::DONE_GRACE));
+                    }
+                    Turn::Update(_) => self.accept_update(),
+                    Turn::Refused(refusal) => {
+                        self.guard.reject_update(refusal);
+                        return self.finish();
+                    }
+                    Turn::Expired => {
+                        self.guard.shared.cancel(self.guard.key, StreamErrorCode::ExpiredAuthToken);
+                        return self.finish();
+                    }
+                    Turn::Ended => return self.finish(),
+                    Turn::Other(_) => {}
                 },
                 () = grace(deadline) => return self.finish(),
             }
         }
+    }
+
+    /// The publisher of a PUBLISH updates it: what it says of the track is taken from the objects, so only the lease had a say.
+    fn accept_update(&self) {
+        let answer = Parameters { expires: self.course.left(), ..Parameters::default() };
+        self.guard.shared.tell(|machine| machine.accept_update(self.guard.key, answer));
     }
 
     /// The last event: what ended the subscription.
@@ -142,7 +160,7 @@ impl Subscription {
         // Releases the alias; streams that come later are stopped.
         self.guard.cancel();
         // Streams are looked at before events, so the end may still be among them.
-        while let Ok(event) = self.events.try_recv() {
+        while let Some(event) = self.course.left_over() {
             if let RequestEvent::Done(done) = event {
                 self.done.get_or_insert_with(|| (done, Instant::now()));
             }

@@ -4,11 +4,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use moqt::session::{CommandError, RequestKey, Response, Session as Machine};
-use moqt::{Parameters, StreamErrorCode};
+use moqt::{Parameters, ReasonPhrase, RequestError, StreamErrorCode};
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::timeout;
 
 use super::error::RequestFailure;
+use super::lease::{Course, LeaseRefusal, Turn};
 use super::shared::{Channels, DataEvent, PendingUpdate, RequestEvent, Shared};
 
 /// One live request; dropping it cancels the request on the wire, unless it has ended.
@@ -40,6 +41,40 @@ impl RequestGuard {
             machine.finish(self.key);
             Ok(())
         });
+    }
+
+    /// The next update of a request of the peer that only its lease has a say in, accepted; `None` when the request is over.
+    /// Cancel safe.
+    pub(crate) async fn turn(&self, course: &mut Course) -> Option<Parameters> {
+        loop {
+            match course.next().await {
+                Turn::Update(parameters) => {
+                    let expires = course.left();
+                    let answer = Parameters { expires, ..Parameters::default() };
+                    self.shared.tell(|machine| machine.accept_update(self.key, answer));
+                    return Some(parameters);
+                }
+                Turn::Refused(refusal) => {
+                    self.reject_update(refusal);
+                    self.shared.cancel(self.key, StreamErrorCode::Cancelled);
+                    return None;
+                }
+                Turn::Expired => {
+                    self.shared.cancel(self.key, StreamErrorCode::ExpiredAuthToken);
+                    return None;
+                }
+                Turn::Ended => return None,
+                Turn::Other(_) => {}
+            }
+        }
+    }
+
+    /// Refuses the oldest unanswered update.
+    pub(crate) fn reject_update(&self, refusal: LeaseRefusal) {
+        let LeaseRefusal { code, reason } = refusal;
+        let reason = ReasonPhrase::from(reason);
+        let error = RequestError { request_id: None, code, retry: None, reason, redirect: None };
+        self.shared.tell(|machine| machine.reject_update(self.key, error));
     }
 
     /// Sends REQUEST_UPDATE and waits for its answer.

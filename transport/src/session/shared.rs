@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
-use moqt::session::{CommandError, Event, Output, PeerSetup, RequestKey, Response, Session as Machine};
+use moqt::session::{CommandError, Event, Output, PeerSetup, RequestKey, ResolvedToken, Response, Session as Machine};
 use moqt::{
     Datagram, Namespace, Parameters, ProtocolError, PublishDone, RequestError, RequestErrorCode, StreamErrorCode,
     Version,
@@ -87,7 +87,10 @@ pub(crate) struct PendingUpdate {
 /// What the peer says about a live request.
 #[derive(Debug)]
 pub(crate) enum RequestEvent {
-    Update(Parameters),
+    Update {
+        parameters: Parameters,
+        tokens: Vec<ResolvedToken>,
+    },
     Done(PublishDone),
     NamespaceAdded(Namespace),
     NamespaceRemoved(Namespace),
@@ -397,7 +400,9 @@ impl Shared {
                     });
                 }
             }
-            Event::Update { key, parameters, tokens: _ } => state.notify(key, RequestEvent::Update(parameters)),
+            Event::Update { key, parameters, tokens } => {
+                state.notify(key, RequestEvent::Update { parameters, tokens });
+            }
             Event::UpdateResponse { key, result } => state.answer_update(key, result),
             Event::Done { key, done } => {
                 if let Some(slot) = state.slots.get_mut(&key) {

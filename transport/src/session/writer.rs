@@ -12,11 +12,11 @@ use moqt::{
     ReasonPhrase, RequestError, RequestErrorCode, RequestId, StreamErrorCode, SubgroupHeader, SubgroupId, TrackAlias,
     UniStreamHeader,
 };
-use tokio::sync::mpsc;
 
 use super::error::{SessionError, StreamFailure};
+use super::lease::{Course, Lease, LeaseRefusal, Turn};
 use super::request::RequestGuard;
-use super::shared::{RequestEvent, Shared};
+use super::shared::Shared;
 use crate::connection::{SendStream, write_all, write_all_chunks};
 
 /// A subscription that this side serves. Dropping it without [`SubscriptionWriter::done`] ends it with INTERNAL_ERROR.
@@ -25,7 +25,7 @@ pub struct SubscriptionWriter {
     shared: Arc<Shared>,
     key: RequestKey,
     alias: TrackAlias,
-    events: mpsc::Receiver<RequestEvent>,
+    course: Course,
     streams: AtomicU64,
     live: bool,
 }
@@ -36,6 +36,10 @@ pub struct SubscriptionWriter {
 pub enum SubscriptionEvent {
     /// REQUEST_UPDATE; to be answered by [`SubscriptionWriter::accept_update`] or [`SubscriptionWriter::reject_update`].
     Update(Parameters),
+    /// REQUEST_UPDATE for what the subscriber may not have; to be answered by [`SubscriptionWriter::reject_update`].
+    Refused(LeaseRefusal),
+    /// The authorization has expired: [`SubscriptionWriter::done`] with EXPIRED is due.
+    Expired,
     /// The subscriber is gone: reset what is open and drop the writer.
     Cancelled,
 }
@@ -58,13 +62,13 @@ pub struct SubgroupFields {
 }
 
 impl SubscriptionWriter {
-    pub(super) fn new(
-        shared: Arc<Shared>,
-        key: RequestKey,
-        alias: TrackAlias,
-        events: mpsc::Receiver<RequestEvent>,
-    ) -> Self {
-        Self { shared, key, alias, events, streams: AtomicU64::new(0), live: true }
+    pub(super) fn new(shared: Arc<Shared>, key: RequestKey, alias: TrackAlias, course: Course) -> Self {
+        Self { shared, key, alias, course, streams: AtomicU64::new(0), live: true }
+    }
+
+    /// Lets the subscription go on for as long as the lease says.
+    pub fn hold(&mut self, lease: Box<dyn Lease>) {
+        self.course.hold(lease);
     }
 
     /// The session's draft.
@@ -123,19 +127,22 @@ impl SubscriptionWriter {
     /// What the subscriber asks next. After `Cancelled` it keeps returning `Cancelled`. Cancel safe.
     pub async fn next_event(&mut self) -> SubscriptionEvent {
         loop {
-            match self.events.recv().await {
-                Some(RequestEvent::Update(parameters)) => return SubscriptionEvent::Update(parameters),
-                Some(RequestEvent::Ended) | None => {
+            match self.course.next().await {
+                Turn::Update(parameters) => return SubscriptionEvent::Update(parameters),
+                Turn::Refused(refusal) => return SubscriptionEvent::Refused(refusal),
+                Turn::Expired => return SubscriptionEvent::Expired,
+                Turn::Ended => {
                     self.live = false;
                     return SubscriptionEvent::Cancelled;
                 }
-                Some(_) => {}
+                Turn::Other(_) => {}
             }
         }
     }
 
     /// Answers the oldest unanswered update.
     pub fn accept_update(&self, parameters: Parameters) {
+        let parameters = Parameters { expires: parameters.expires.or_else(|| self.course.left()), ..parameters };
         self.shared.tell(|machine| machine.accept_update(self.key, parameters));
     }
 
@@ -231,10 +238,12 @@ impl SubgroupWriter {
 pub struct FetchWriter {
     shared: Arc<Shared>,
     key: RequestKey,
-    events: mpsc::Receiver<RequestEvent>,
+    course: Course,
     stream: Box<dyn SendStream>,
     encoder: FetchEncoder,
     header: BytesMut,
+    /// Why this side ended the FETCH.
+    ended: Option<StreamErrorCode>,
 }
 
 impl FetchWriter {
@@ -244,7 +253,7 @@ impl FetchWriter {
         request_id: RequestId,
         order: GroupOrder,
         priority: i32,
-        mut events: mpsc::Receiver<RequestEvent>,
+        mut course: Course,
     ) -> Result<Self, SessionError> {
         let shared = guard.shared.clone();
         let mut header = BytesMut::with_capacity(64);
@@ -253,7 +262,7 @@ impl FetchWriter {
             .map_err(|error| SessionError::Local(error.to_string()))?;
         let mut stream = tokio::select! {
             biased;
-            () = cancelled(&mut events) => {
+            () = course.given_up() => {
                 return Err(shared.error().unwrap_or_else(|| SessionError::Local("fetch was cancelled".to_owned())));
             }
             opened = shared.connection.open_uni() => opened.map_err(|error| shared.lost(error))?,
@@ -261,7 +270,7 @@ impl FetchWriter {
         stream.set_priority(priority);
         let (key, encoder) = (guard.key, FetchEncoder::new(shared.version, order));
         guard.hand_over();
-        Ok(Self { shared, key, events, stream, encoder, header })
+        Ok(Self { shared, key, course, stream, encoder, header, ended: None })
     }
 
     /// Queues an object's header; its payload follows by [`FetchWriter::write`], exactly `payload_len` bytes of it.
@@ -297,13 +306,18 @@ impl FetchWriter {
         tokio::select! {
             biased;
             written = write => written.map_err(|error| StreamFailure::from_write(error, &self.shared)),
-            () = cancelled(&mut self.events) => Err(StreamFailure::Stopped(StreamErrorCode::Cancelled)),
+            code = over(&self.shared, self.key, &mut self.course) => {
+                self.ended = Some(code);
+                Err(StreamFailure::Stopped(code))
+            }
         }
     }
 
-    /// Waits until the subscriber cancels the FETCH. Cancel safe.
+    /// Waits until the subscriber cancels the FETCH, or may not have more of it. Cancel safe.
     pub async fn cancelled(&mut self) {
-        cancelled(&mut self.events).await;
+        if self.ended.is_none() {
+            self.ended = Some(over(&self.shared, self.key, &mut self.course).await);
+        }
     }
 
     /// Ends the answer: everything in the range was written.
@@ -318,7 +332,7 @@ impl FetchWriter {
 
     /// Gives the answer up.
     pub fn reset(mut self, code: StreamErrorCode) {
-        self.stream.reset(code.to_wire(self.shared.version));
+        self.stream.reset(self.ended.unwrap_or(code).to_wire(self.shared.version));
     }
 }
 
@@ -337,6 +351,23 @@ fn encoded(result: Result<(), EncodeError>) -> Result<(), StreamFailure> {
     result.map_err(|error| StreamFailure::Session(SessionError::Local(error.to_string())))
 }
 
-async fn cancelled(events: &mut mpsc::Receiver<RequestEvent>) {
-    while !matches!(events.recv().await, Some(RequestEvent::Ended) | None) {}
+/// Answers updates of a FETCH until it is over; resolves to the code for its stream.
+async fn over(shared: &Arc<Shared>, key: RequestKey, course: &mut Course) -> StreamErrorCode {
+    loop {
+        match course.next().await {
+            Turn::Update(_) => shared.tell(|machine| machine.accept_update(key, Parameters::default())),
+            Turn::Refused(LeaseRefusal { code, reason }) => {
+                let reason = ReasonPhrase::from(reason);
+                let error = RequestError { request_id: None, code, retry: None, reason, redirect: None };
+                shared.tell(|machine| machine.reject_update(key, error));
+                return StreamErrorCode::Cancelled;
+            }
+            Turn::Expired => {
+                shared.cancel(key, StreamErrorCode::ExpiredAuthToken);
+                return StreamErrorCode::ExpiredAuthToken;
+            }
+            Turn::Ended => return StreamErrorCode::Cancelled,
+            Turn::Other(_) => {}
+        }
+    }
 }

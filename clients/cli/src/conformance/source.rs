@@ -228,7 +228,7 @@ impl Sender<'_> {
                 changed = contents.changed() => if changed.is_err() { return },
                 event = self.writer.next_event() => match event {
                     SubscriptionEvent::Update(parameters) => self.update(&parameters),
-                    SubscriptionEvent::Cancelled => {
+                    SubscriptionEvent::Cancelled | SubscriptionEvent::Refused(_) | SubscriptionEvent::Expired => {
                         if let Some(mut open) = self.stream.take() {
                             open.writer.reset(StreamErrorCode::Cancelled);
                         }
