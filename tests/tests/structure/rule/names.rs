@@ -25,7 +25,12 @@ pub(super) fn moka_stays_in_the_cache(workspace: &Workspace) -> Vec<String> {
         workspace,
         |name| name == "moka",
         |owner, path| {
-            owner == "commerce" || path.is_none_or(|path| path.starts_with("relay/src/cache")) && owner == "relay"
+            let cache = match owner {
+                "relay" => "relay/src/cache",
+                "access" => "access/src/access",
+                _ => return owner == "commerce",
+            };
+            path.is_none_or(|path| path.starts_with(cache))
         },
     )
 }
