@@ -2,9 +2,10 @@
 
 use std::{sync::Arc, time::Duration};
 
+use access::Access;
 use certs::hash_from_hex;
 use futures_util::future::select_all;
-use moqt::{Parameters, RequestErrorCode, SessionErrorCode, Token};
+use moqt::{Parameters, SessionErrorCode, Token};
 use process::{Backoff, Secret, Shutdown};
 use tokio::{
     task::JoinSet,
@@ -34,6 +35,8 @@ pub(crate) struct RelayLink {
     pub(crate) token: Option<Secret>,
     pub(crate) client: Arc<ClientEndpoint>,
     pub(crate) publications: Arc<Publications>,
+    /// For everybody: who was dialled may have all.
+    pub(crate) access: Arc<Access>,
 }
 
 /// Why a relay does not carry the broadcasts now. Every one of these is tried again.
@@ -130,11 +133,11 @@ impl RelayLink {
             ..SessionSettings::default()
         };
         let (session, driver) = transport::start(connection, settings)?;
-        let (serving, publications) = (session.clone(), self.publications.clone());
+        let (serving, publications, access) = (session.clone(), self.publications.clone(), self.access.clone());
         sessions.spawn(async move {
             tokio::select! {
                 _ = driver => {}
-                () = serve(&serving, &publications) => {}
+                () = serve(&serving, &publications, access) => {}
             }
         });
         let announced = timeout(DIAL_TIMEOUT, self.announce(&session)).await;
@@ -152,9 +155,7 @@ impl RelayLink {
         for namespace in self.publications.namespaces() {
             let answer = session.publish_namespace(namespace.clone(), Parameters::default()).await;
             announcements.push(answer.map_err(|error| match error {
-                RequestFailure::Refused(refusal) if refusal.code == RequestErrorCode::Unauthorized => {
-                    LinkError::Unauthorized
-                }
+                RequestFailure::Refused(refusal) if refusal.code.is_about_authorization() => LinkError::Unauthorized,
                 error => LinkError::Publish(namespace.to_string(), error),
             })?);
         }

@@ -2,6 +2,7 @@
 
 use std::{fs::File, io, net::SocketAddr, path::PathBuf, sync::Arc};
 
+use access::{Access, AccessSettings};
 use certs::{CertificateError, CertificateHash, CertificateStore, Watcher};
 use fanout::MemoryBudget;
 use moqt::Version;
@@ -34,6 +35,9 @@ pub enum OriginError {
         /// The operating system's reason.
         source: io::Error,
     },
+    /// A key for tokens cannot be used.
+    #[error(transparent)]
+    Access(#[from] access::KeyError),
     /// There is no usable certificate.
     #[error(transparent)]
     Certificate(#[from] CertificateError),
@@ -64,6 +68,7 @@ pub struct Origin {
     metrics: Option<Metrics>,
     links: Vec<RelayLink>,
     publications: Arc<Publications>,
+    access: Arc<Access>,
     sources: Vec<(SourceSettings, Publisher)>,
 }
 
@@ -80,6 +85,7 @@ impl Origin {
             listen,
             publish,
             publish_token,
+            access,
             http,
             broadcasts,
             retain,
@@ -89,6 +95,7 @@ impl Origin {
             drafts: _,
             log: _,
         } = settings;
+        let access = Access::load(&access)?;
         let budget = MemoryBudget::new(retain.total_bytes);
         let mut publications = Publications::default();
         let mut sources = Vec::with_capacity(broadcasts.len());
@@ -122,12 +129,15 @@ impl Origin {
             let connection = ConnectionSettings { idle_timeout, ..connection_settings() };
             let settings = ClientSettings { connection, versions: versions.clone(), ..defaults };
             let client = Arc::new(ClientEndpoint::new(settings).map_err(OriginError::Socket)?);
+            // Relays that this origin dials are asked for tokens by nobody.
+            let open = Access::load(&AccessSettings::default())?;
             let link = |address| RelayLink {
                 address,
                 trust: trust.clone(),
                 token: publish_token.clone(),
                 client: client.clone(),
                 publications: publications.clone(),
+                access: open.clone(),
             };
             publish.into_iter().map(link).collect()
         };
@@ -138,7 +148,7 @@ impl Origin {
             }
             None => None,
         };
-        Ok(Self { endpoint, certificates, hash_directory, http, metrics: None, links, publications, sources })
+        Ok(Self { endpoint, certificates, hash_directory, http, metrics: None, links, publications, access, sources })
     }
 
     /// Shows these metrics on the admin address.
@@ -169,7 +179,7 @@ impl Origin {
     /// its deadline. No task and no command outlives this future, not even if it is dropped.
     pub async fn run(self, shutdown: Shutdown) {
         let addresses = self.addresses();
-        let Self { endpoint, certificates, hash_directory, http, metrics, links, publications, sources } = self;
+        let Self { endpoint, certificates, hash_directory, http, metrics, links, publications, access, sources } = self;
         // Ended after the sessions: viewers are served to the last.
         let mut background = JoinSet::new();
         // End by themselves once shutdown has begun.
@@ -182,6 +192,8 @@ impl Origin {
             publish_hashes(&mut watcher, hash_directory, &addresses);
             background.spawn(async move { match watcher.run().await {} });
         }
+        let keys = access.clone();
+        background.spawn(async move { match keys.run().await {} });
         if let Some(metrics) = metrics.clone() {
             background.spawn(async move { match metrics.run_upkeep().await {} });
         }
@@ -197,7 +209,7 @@ impl Origin {
             sessions.spawn(link.run(shutdown.clone()));
         }
         if let Some(endpoint) = &endpoint {
-            server::run(endpoint, &publications, &shutdown).await;
+            server::run(endpoint, &publications, &access, &shutdown).await;
         }
         shutdown.begun().await;
         while sessions.join_next().await.is_some() {}

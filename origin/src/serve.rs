@@ -2,6 +2,7 @@
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
+use access::{Access, Gate, Refused, Standing, Want};
 use fanout::{
     FetchRange, GroupAnswer, GroupSource, ServeSettings, SubscriptionSink, TrackLog, fetch_end, is_reserved,
     resolve_filter, serve_fetch, serve_reserved, serve_subscription,
@@ -88,7 +89,8 @@ macro_rules! refuse {
 }
 
 /// Answers requests until the session is over. Every request is a task of this future and ends with it.
-pub(crate) async fn serve(session: &Session, publications: &Arc<Publications>) {
+pub(crate) async fn serve(session: &Session, publications: &Arc<Publications>, access: Arc<Access>) {
+    let gate = Arc::new(Gate::new(access, session.clone(), is_reserved));
     let mut tasks = JoinSet::new();
     loop {
         tokio::select! {
@@ -99,7 +101,7 @@ pub(crate) async fn serve(session: &Session, publications: &Arc<Publications>) {
             request = session.next_request() => match request {
                 Some(request) if tasks.len() >= SESSION_REQUESTS => refuse!(request, Refusal::BUSY),
                 Some(request) => {
-                    tasks.spawn(answer(session.clone(), publications.clone(), request));
+                    tasks.spawn(answer(session.clone(), publications.clone(), gate.clone(), request));
                 }
                 None => break,
             },
@@ -107,7 +109,11 @@ pub(crate) async fn serve(session: &Session, publications: &Arc<Publications>) {
     }
 }
 
-async fn answer(session: Session, publications: Arc<Publications>, request: IncomingRequest) {
+async fn answer(session: Session, publications: Arc<Publications>, gate: Arc<Gate>, request: IncomingRequest) {
+    let (request, standing) = match gate.admit(request).await {
+        Ok(admitted) => admitted,
+        Err(Refused(code)) => return metric::refused(code),
+    };
     match request {
         IncomingRequest::Subscribe(request) if is_reserved(&request.track.namespace) => {
             serve_reserved(&**session.connection(), request).await;
@@ -115,8 +121,8 @@ async fn answer(session: Session, publications: Arc<Publications>, request: Inco
         IncomingRequest::Subscribe(request) => subscribe(&session, &publications, request).await,
         IncomingRequest::Fetch(request) => fetch(&publications, request).await,
         IncomingRequest::TrackStatus(request) => track_status(&publications, request).await,
-        IncomingRequest::SubscribeNamespace(request) => namespaces(&publications, request).await,
-        IncomingRequest::SubscribeTracks(request) => tracks(&session, &publications, request).await,
+        IncomingRequest::SubscribeNamespace(request) => namespaces(&publications, standing, request).await,
+        IncomingRequest::SubscribeTracks(request) => tracks(&session, &publications, standing, request).await,
         request @ (IncomingRequest::Publish(_) | IncomingRequest::PublishNamespace(_)) => {
             refuse!(request, Refusal::NOT_A_RELAY);
         }
@@ -203,12 +209,14 @@ async fn track_status(publications: &Publications, mut request: IncomingTrackSta
     }
 }
 
-/// Reports the broadcasts under a prefix. They are what the settings say, so none comes or goes later.
-async fn namespaces(publications: &Publications, request: IncomingPrefix) {
+/// Reports the broadcasts under a prefix that the subscriber may see. They are what the settings say, so none comes or goes later.
+async fn namespaces(publications: &Publications, standing: Standing, request: IncomingPrefix) {
     let mut writer = request.accept();
     loop {
         for broadcast in publications.under(writer.prefix()) {
-            writer.added(broadcast.namespace());
+            if standing.allows(&Want::See(broadcast.namespace().clone())) {
+                writer.added(broadcast.namespace());
+            }
         }
         match writer.next().await {
             PrefixEvent::Moved(_) => {}
@@ -271,14 +279,14 @@ impl GroupSource for Kept<'_> {
     }
 }
 
-/// Offers every track under a prefix by PUBLISH, now and when sources tell new ones.
-async fn tracks(session: &Session, publications: &Publications, request: IncomingPrefix) {
+/// Offers every track under a prefix that the subscriber may watch by PUBLISH, now and when sources tell new ones.
+async fn tracks(session: &Session, publications: &Publications, standing: Standing, request: IncomingPrefix) {
     let forward = request.parameters.forward.unwrap_or(true);
     let mut writer = request.accept();
     loop {
         let mut offers = JoinSet::new();
         for broadcast in publications.under(writer.prefix()) {
-            offers.spawn(offer_broadcast(session.clone(), broadcast, forward));
+            offers.spawn(offer_broadcast(session.clone(), broadcast, standing.clone(), forward));
         }
         match writer.next().await {
             PrefixEvent::Moved(_) => {}
@@ -288,7 +296,10 @@ async fn tracks(session: &Session, publications: &Publications, request: Incomin
 }
 
 /// Offers the tracks of one broadcast. Who wants all tracks is a viewer, so an on-demand source runs.
-async fn offer_broadcast(session: Session, broadcast: Arc<Broadcast>, forward: bool) {
+async fn offer_broadcast(session: Session, broadcast: Arc<Broadcast>, standing: Standing, forward: bool) {
+    if !standing.allows(&Want::See(broadcast.namespace().clone())) {
+        return;
+    }
     let _viewer = broadcast.watch();
     let mut sets = broadcast.tracks();
     let mut offers = JoinSet::new();
@@ -298,8 +309,11 @@ async fn offer_broadcast(session: Session, broadcast: Arc<Broadcast>, forward: b
         let set = sets.borrow_and_update().clone().unwrap_or_default();
         for (name, track) in set.iter() {
             let known = offered.get(name).is_some_and(|offered| Arc::ptr_eq(offered, track));
-            if !known && let Ok(full) = FullTrackName::new(broadcast.namespace().clone(), name.clone()) {
-                offers.spawn(offer_track(session.clone(), full, track.clone(), forward));
+            let full = FullTrackName::new(broadcast.namespace().clone(), name.clone()).ok().filter(|_| !known);
+            if let Some(full) = full
+                && let Some(watching) = standing.toward(Want::Subscribe(full.clone()))
+            {
+                offers.spawn(offer_track(session.clone(), full, track.clone(), watching, forward));
             }
         }
         offered = TrackSet::clone(&set);
@@ -309,13 +323,14 @@ async fn offer_broadcast(session: Session, broadcast: Arc<Broadcast>, forward: b
     }
 }
 
-async fn offer_track(session: Session, name: FullTrackName, track: Arc<Track>, forward: bool) {
+async fn offer_track(session: Session, name: FullTrackName, track: Arc<Track>, standing: Standing, forward: bool) {
     let largest = track.largest();
     let parameters = Parameters { largest_object: largest, forward: Some(forward), ..Parameters::default() };
-    let (writer, answer) = match session.publish(name.clone(), parameters, track.properties().clone()).await {
+    let (mut writer, answer) = match session.publish(name.clone(), parameters, track.properties().clone()).await {
         Ok(accepted) => accepted,
         Err(error) => return tracing::debug!(%name, %error, "a track was offered in vain"),
     };
+    writer.hold(standing.lease());
     let parameters = Parameters { forward: answer.forward.or(Some(forward)), ..answer };
     match serve_settings(&parameters, largest, track.priority()) {
         Ok(settings) => {

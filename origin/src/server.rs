@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use access::Access;
 use moqt::SessionErrorCode;
 use process::Shutdown;
 use tokio::{task::JoinSet, time::Instant};
@@ -15,7 +16,12 @@ use crate::{
 
 /// Accepts sessions until shutdown begins, then asks them to move and waits until they did or the
 /// deadline closes them. The endpoint bounds how many there are.
-pub(crate) async fn run(endpoint: &ServerEndpoint, publications: &Arc<Publications>, shutdown: &Shutdown) {
+pub(crate) async fn run(
+    endpoint: &ServerEndpoint,
+    publications: &Arc<Publications>,
+    access: &Arc<Access>,
+    shutdown: &Shutdown,
+) {
     let mut sessions = JoinSet::new();
     loop {
         tokio::select! {
@@ -24,7 +30,7 @@ pub(crate) async fn run(endpoint: &ServerEndpoint, publications: &Arc<Publicatio
             Some(_) = sessions.join_next() => {}
             incoming = endpoint.accept() => match incoming {
                 Some(incoming) => {
-                    sessions.spawn(visit(incoming, publications.clone(), shutdown.clone()));
+                    sessions.spawn(visit(incoming, publications.clone(), access.clone(), shutdown.clone()));
                 }
                 None => break,
             },
@@ -34,7 +40,7 @@ pub(crate) async fn run(endpoint: &ServerEndpoint, publications: &Arc<Publicatio
     endpoint.close(SessionErrorCode::NoError.to_wire(moqt::Version::Draft18), "shutdown");
 }
 
-async fn visit(incoming: Incoming, publications: Arc<Publications>, shutdown: Shutdown) {
+async fn visit(incoming: Incoming, publications: Arc<Publications>, access: Arc<Access>, shutdown: Shutdown) {
     let peer = incoming.peer();
     let accepted = tokio::select! {
         accepted = incoming.accept() => accepted,
@@ -42,7 +48,7 @@ async fn visit(incoming: Incoming, publications: Arc<Publications>, shutdown: Sh
         () = shutdown.begun() => return,
     };
     match accepted {
-        Ok(Accepted::Session(connection)) => run_session(connection, &publications, &shutdown).await,
+        Ok(Accepted::Session(connection)) => run_session(connection, &publications, access, &shutdown).await,
         Ok(Accepted::HttpDone) => {}
         Err(error) => tracing::debug!(%peer, %error, "a client did not get through"),
     }
@@ -52,6 +58,7 @@ async fn visit(incoming: Incoming, publications: Arc<Publications>, shutdown: Sh
 pub(crate) async fn run_session(
     connection: Arc<dyn Connection>,
     publications: &Arc<Publications>,
+    access: Arc<Access>,
     shutdown: &Shutdown,
 ) {
     let peer = connection.info().peer;
@@ -71,7 +78,7 @@ pub(crate) async fn run_session(
     };
     let reason = tokio::select! {
         reason = driver => reason.to_string(),
-        () = serve(&session, publications) => session.closed().await.to_string(),
+        () = serve(&session, publications, access) => session.closed().await.to_string(),
         () = leave => "shutdown".to_owned(),
     };
     tracing::debug!(%peer, reason, "session over");

@@ -2,6 +2,7 @@
 
 use std::{fmt::Display, net::SocketAddr, num::NonZeroUsize, path::PathBuf, str::FromStr, time::Duration};
 
+use access::AccessSettings;
 use certs::CertificateSettings;
 use clap::{Parser, ValueHint};
 use moqt::{Namespace, Version};
@@ -28,6 +29,8 @@ pub struct Settings {
     pub publish: Vec<Address>,
     /// Token that those relays want to see before they take a publication.
     pub publish_token: Option<Secret>,
+    /// Who may watch here; nobody may publish here.
+    pub access: AccessSettings,
     /// TCP address for /metrics, /healthz and /readyz; none by default.
     pub http: Option<SocketAddr>,
     /// What is published. Without any, the built-in clip.
@@ -73,7 +76,7 @@ impl Settings {
                 return blame("namespace", "is that of another broadcast");
             }
         }
-        Ok(())
+        self.access.check()
     }
 }
 
@@ -87,6 +90,7 @@ impl Default for Settings {
             drafts: Version::ALL.map(Version::draft).to_vec(),
             publish: Vec::new(),
             publish_token: None,
+            access: AccessSettings::default(),
             http: None,
             broadcasts: vec![BroadcastSettings::default()],
             retain: RetainSettings::default(),

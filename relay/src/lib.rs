@@ -7,7 +7,6 @@
 //! | `router` | who publishes what: announced namespaces, offered tracks, configured upstreams |
 //! | `track` | one open track: its live log, its state, its viewers |
 //! | `upstream` | sessions to upstreams; one subscription per track, feeding its log |
-//! | `access` | pure: who may publish and who may watch |
 //! | `downstream` | sessions of viewers and publishers; one task per request |
 //! | `cache` | complete groups that left the live logs |
 //! | `http` | metrics, health, certificate hash and groups over HTTP |
@@ -16,7 +15,6 @@
 //! A relay never looks into a payload. Frames pass as shared slices: upstream stream, live log ([`fanout::TrackLog`]), viewers'
 //! cursors; a complete group moves from the log to the cache without a copy.
 
-mod access;
 mod cache;
 mod delay;
 mod downstream;
@@ -30,9 +28,10 @@ mod settings;
 mod track;
 mod upstream;
 
+pub use access::AccessSettings;
 pub use flags::Flags;
 pub use relay::{LoadError, PageLink, Relay, Shared};
 pub use settings::{
-    AccessSettings, CertificateSettings, HttpSettings, HttpsSettings, LimitSettings, MemorySettings, RelaySettings,
-    SlowViewerSettings, UpstreamSettings,
+    CertificateSettings, HttpSettings, HttpsSettings, LimitSettings, MemorySettings, RelaySettings, SlowViewerSettings,
+    UpstreamSettings,
 };

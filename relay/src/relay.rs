@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
+use access::Access;
 use certs::{CertificateStore, Watcher};
 use fanout::{LogSettings, MemoryBudget, TrackLog, is_reserved};
 use moqt::FullTrackName;
@@ -14,7 +15,6 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use transport::{Accepted, Address, EndpointSettings, ServerEndpoint, TrustSettings};
 
-use crate::access::Access;
 use crate::cache::{CacheLimits, FrameCache};
 use crate::http::Https;
 use crate::router::Router;
@@ -29,7 +29,7 @@ pub(crate) struct Context {
     /// This relay on requests, so that loops are found.
     pub(crate) id: u64,
     pub(crate) settings: RelaySettings,
-    pub(crate) access: Access,
+    pub(crate) access: Arc<Access>,
     pub(crate) router: Arc<Router>,
     /// The UDP port listened on, once it is.
     pub(crate) port: OnceLock<u16>,
@@ -48,7 +48,7 @@ pub(crate) struct Context {
 
 impl Context {
     /// Needs a tokio runtime.
-    pub(crate) fn new(settings: RelaySettings, upstreams: Vec<Upstream>) -> std::io::Result<Arc<Self>> {
+    pub(crate) fn new(settings: RelaySettings, upstreams: Vec<Upstream>) -> Result<Arc<Self>, LoadError> {
         let budget = MemoryBudget::new(settings.memory.limit_bytes);
         let cache = Arc::new(FrameCache::new(CacheLimits {
             bytes: settings.memory.cache_bytes,
@@ -57,13 +57,13 @@ impl Context {
         budget.set_reclaim(cache.reclaimer());
         Ok(Arc::new(Self {
             id: random_id(),
-            access: Access::new(&settings.access),
+            access: Access::load(&settings.access)?,
             router: Arc::new(Router::new(upstreams.len())),
             port: OnceLock::new(),
             registry: Registry::default(),
             cache,
             budget,
-            dialer: Dialer::new(upstreams, settings.versions())?,
+            dialer: Dialer::new(upstreams, settings.versions()).map_err(LoadError::Client)?,
             drain: CancellationToken::new(),
             stop: CancellationToken::new(),
             tasks: TaskTracker::new(),
@@ -150,6 +150,9 @@ pub enum LoadError {
         /// What is wrong with it.
         reason: String,
     },
+    /// A key for tokens cannot be used.
+    #[error(transparent)]
+    Access(#[from] access::KeyError),
     /// The certificate cannot be loaded or made.
     #[error(transparent)]
     Certificate(#[from] certs::CertificateError),
@@ -222,7 +225,7 @@ impl Relay {
         let (certificates, mut watcher) =
             CertificateStore::load(&certificate_settings(&settings).kept_in(shared.state_directory.as_deref()))?;
         let upstreams = upstreams(&settings, shared.upstream_trust.as_ref())?;
-        let context = Context::new(settings, upstreams).map_err(LoadError::Client)?;
+        let context = Context::new(settings, upstreams)?;
         let settings = &context.settings;
         let (public, routes) =
             http::routes(context.clone(), certificates.clone(), shared.metrics.clone(), shared.pages);
@@ -304,6 +307,7 @@ impl Relay {
         tokio::select! {
             _ = async { tokio::join!(serve, http, https) } => {}
             never = watcher.run() => match never {},
+            never = context.access.run() => match never {},
             never = metrics.run_upkeep() => match never {},
         }
         context.stop.cancel();

@@ -4,6 +4,7 @@ use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
+use access::AccessSettings;
 use moqt::Version;
 use process::{Contradiction, LogSettings, Secret};
 use serde::{Deserialize, Serialize};
@@ -66,16 +67,6 @@ pub struct UpstreamSettings {
     pub ca: Option<PathBuf>,
     /// Token that the upstream wants to see before it serves this relay.
     pub token: Option<Secret>,
-}
-
-/// Tokens that clients must show; without one the door is open to everybody.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct AccessSettings {
-    /// Token for offering tracks and namespaces. Whoever has it may watch, too.
-    pub publish_token: Option<Secret>,
-    /// Token for listing, watching and fetching tracks, over MOQT and HTTP.
-    pub subscribe_token: Option<Secret>,
 }
 
 /// Where the server's certificate comes from; without files a development certificate is made, and kept in the
@@ -284,7 +275,7 @@ impl RelaySettings {
         if self.certificate.file.is_some() != self.certificate.key.is_some() {
             return problem("certificate", "needs both file and key, or neither");
         }
-        Ok(())
+        self.access.check()
     }
 }
 

@@ -14,6 +14,7 @@ fn guarded() -> RelaySettings {
     let access = AccessSettings {
         publish_token: Some("may publish".to_owned().into()),
         subscribe_token: Some("may watch".to_owned().into()),
+        ..AccessSettings::default()
     };
     RelaySettings { access, ..settings() }
 }

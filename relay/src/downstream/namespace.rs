@@ -1,7 +1,9 @@
 //! Namespaces: publishers that announce them, subscribers that listen to a prefix.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
+use access::{Standing, Want};
 use fanout::is_reserved;
 use moqt::{Namespace, RequestErrorCode};
 use transport::{IncomingNamespace, IncomingPrefix, NamespaceEvent, NamespaceWriter, PrefixEvent, Session};
@@ -24,15 +26,15 @@ pub(super) async fn announced(context: Arc<Context>, session: Session, request: 
     }
 }
 
-/// SUBSCRIBE_NAMESPACE: reports what is announced under the prefix, now and later.
-pub(super) async fn watched(context: Arc<Context>, request: IncomingPrefix) {
+/// SUBSCRIBE_NAMESPACE: reports what is announced under the prefix, now and later, as far as the subscriber may see it.
+pub(super) async fn watched(context: Arc<Context>, standing: Standing, request: IncomingPrefix) {
     if let Some(reason) = context.loop_reason(&request.parameters.hops) {
         request.reject(RequestErrorCode::PrefixOverlap, None, reason);
         return;
     }
     let mut writer = request.accept();
     loop {
-        match report(&context, &mut writer).await {
+        match report(&context, &standing, &mut writer).await {
             Some(_moved) => {}
             None => return,
         }
@@ -40,17 +42,28 @@ pub(super) async fn watched(context: Arc<Context>, request: IncomingPrefix) {
 }
 
 /// Reports one prefix until the subscriber moves to another (`Some`) or leaves.
-async fn report(context: &Arc<Context>, writer: &mut NamespaceWriter) -> Option<Namespace> {
+async fn report(context: &Arc<Context>, standing: &Standing, writer: &mut NamespaceWriter) -> Option<Namespace> {
     let prefix = writer.prefix().clone();
     let (_registration, known, mut changes) = context.router.watch_namespaces(&prefix);
-    for namespace in &known {
-        writer.added(namespace);
+    let mut shown = HashSet::new();
+    for namespace in known.into_iter().filter(|namespace| standing.allows(&Want::See(namespace.clone()))) {
+        writer.added(&namespace);
+        shown.insert(namespace);
     }
     loop {
         tokio::select! {
             change = changes.recv() => match change {
-                Some(NamespaceEvent::Added(namespace)) => writer.added(&namespace),
-                Some(NamespaceEvent::Removed(namespace)) => writer.removed(&namespace),
+                Some(NamespaceEvent::Added(namespace)) => {
+                    if standing.allows(&Want::See(namespace.clone())) {
+                        writer.added(&namespace);
+                        shown.insert(namespace);
+                    }
+                }
+                Some(NamespaceEvent::Removed(namespace)) => {
+                    if shown.remove(&namespace) {
+                        writer.removed(&namespace);
+                    }
+                }
                 None => return None,
             },
             event = writer.next() => match event {

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Instant;
 
+use access::{Standing, Want};
 use fanout::is_reserved;
 use moqt::{FullTrackName, Parameters, RequestErrorCode};
 use tokio::task::JoinSet;
@@ -37,15 +38,17 @@ pub(super) async fn serve(context: Arc<Context>, session: Session, request: Inco
     }
 }
 
-/// SUBSCRIBE_TRACKS: offers every track under the prefix, except the subscriber's own, until it leaves.
-pub(super) async fn offer_all(context: Arc<Context>, session: Session, request: IncomingPrefix) {
+/// SUBSCRIBE_TRACKS: offers every track under the prefix that the subscriber may watch, except its own, until it leaves.
+pub(super) async fn offer_all(context: Arc<Context>, session: Session, standing: Standing, request: IncomingPrefix) {
     let forward = request.parameters.forward.unwrap_or(true);
     let hops = request.parameters.hops.clone();
     let mut writer = request.accept();
     let mut offers = JoinSet::new();
     let spawn = |offers: &mut JoinSet<()>, writer: &NamespaceWriter, track: FullTrackName| {
+        let Some(watching) = standing.toward(Want::Subscribe(track.clone())) else { return };
         if offers.len() < limit::SESSION_TASKS {
-            offers.spawn(offer(context.clone(), session.clone(), track, forward, hops.clone()));
+            let offered = Offered { track, forward, hops: hops.clone(), standing: watching };
+            offers.spawn(offer(context.clone(), session.clone(), offered));
         } else {
             writer.blocked(&track.namespace, track.name);
         }
@@ -76,8 +79,18 @@ pub(super) async fn offer_all(context: Arc<Context>, session: Session, request: 
     }
 }
 
+/// One track for one subscriber.
+struct Offered {
+    track: FullTrackName,
+    forward: bool,
+    hops: Vec<u64>,
+    /// To watch it.
+    standing: Standing,
+}
+
 /// Offers one track to one subscriber and serves it if it is wanted.
-async fn offer(context: Arc<Context>, session: Session, track: FullTrackName, forward: bool, hops: Vec<u64>) {
+async fn offer(context: Arc<Context>, session: Session, offered: Offered) {
+    let Offered { track, forward, hops, standing } = offered;
     if context.router.sources(&track).iter().all(|source| source.session.same(&session)) {
         return;
     }
@@ -86,7 +99,8 @@ async fn offer(context: Arc<Context>, session: Session, track: FullTrackName, fo
     let parameters =
         Parameters { largest_object: viewing.track.largest(), forward: Some(forward), ..Parameters::default() };
     match session.publish(track, parameters.clone(), properties).await {
-        Ok((writer, answer)) => {
+        Ok((mut writer, answer)) => {
+            writer.hold(standing.lease());
             let merged = Parameters { forward: answer.forward.or(parameters.forward), ..answer };
             let offered = Instant::now();
             subscribe::serve_writer(&context, &viewing, writer, &merged, parameters.largest_object, offered).await;

@@ -2,15 +2,14 @@
 
 use std::sync::Arc;
 
+use access::{Gate, Refused};
 use fanout::{is_reserved, serve_reserved};
-use moqt::session::ResolvedToken;
 use moqt::{RequestErrorCode, SessionErrorCode};
 use tokio::task::JoinSet;
 use tokio::time::MissedTickBehavior;
 use transport::{Connection, IncomingRequest, Session, SessionSettings};
 
 use super::{fetch, namespace, publish, status, subscribe};
-use crate::access::{Grants, Right};
 use crate::limit;
 use crate::metric;
 use crate::relay::Context;
@@ -37,7 +36,7 @@ pub(crate) async fn serve(context: Arc<Context>, connection: Arc<dyn Connection>
     let _gauge = metric::SessionGauge::new(connection.info().kind);
     let mut tasks = JoinSet::new();
     let (mut draining, mut asking) = (false, true);
-    let mut grants: Option<Grants> = None;
+    let gate = Arc::new(Gate::new(context.access.clone(), session.clone(), is_reserved));
     let mut path = metric::PathMeter::default();
     let mut looks = tokio::time::interval(limit::PATH_LOOK_INTERVAL);
     looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -57,12 +56,8 @@ pub(crate) async fn serve(context: Arc<Context>, connection: Arc<dyn Connection>
             _ = looks.tick() => path.look(connection.stats()),
             request = session.next_request(), if asking && tasks.len() < limit::SESSION_TASKS => match request {
                 Some(request) => {
-                    let grants = match grants {
-                        Some(grants) => grants,
-                        // The first request comes after SETUP, so this does not wait.
-                        None => *grants.insert(shown(&context, &session).await),
-                    };
-                    dispatch(&context, &session, grants, request, &mut tasks);
+                    metric::request(&request);
+                    tasks.spawn(answer(context.clone(), session.clone(), gate.clone(), request));
                 }
                 // The driver says why.
                 None => asking = false,
@@ -74,58 +69,26 @@ pub(crate) async fn serve(context: Arc<Context>, connection: Arc<dyn Connection>
     path.look(connection.stats());
 }
 
-/// What the peer may do by what it showed when the session began; nothing once the session is over.
-async fn shown(context: &Context, session: &Session) -> Grants {
-    let Ok(setup) = session.established().await else { return Grants::default() };
-    let info = session.connection().info();
-    let path = setup.path.as_deref().unwrap_or(&info.path);
-    context.access.session(path, &setup.tokens)
-}
-
-/// What a request needs, and the tokens it brought along.
-fn needs(request: &IncomingRequest) -> (Right, &[ResolvedToken]) {
-    match request {
-        IncomingRequest::Subscribe(request) => (Right::Subscribe, &request.tokens),
-        IncomingRequest::Fetch(request) => (Right::Subscribe, &request.tokens),
-        IncomingRequest::TrackStatus(request) => (Right::Subscribe, &request.tokens),
-        IncomingRequest::SubscribeNamespace(request) | IncomingRequest::SubscribeTracks(request) => {
-            (Right::Subscribe, &request.tokens)
-        }
-        IncomingRequest::Publish(request) => (Right::Publish, &request.tokens),
-        IncomingRequest::PublishNamespace(request) => (Right::Publish, &request.tokens),
-    }
-}
-
-fn dispatch(
-    context: &Arc<Context>,
-    session: &Session,
-    grants: Grants,
-    request: IncomingRequest,
-    tasks: &mut JoinSet<()>,
-) {
-    metric::request(&request);
-    let (right, tokens) = needs(&request);
-    if !grants.allow(right) && !context.access.request(tokens).allow(right) {
-        let (code, reason) = right.refusal();
-        metric::refused(metric::kind(&request), code);
-        request.reject(code, None, reason);
-        return;
-    }
+/// Serves one request from its arrival to its end.
+async fn answer(context: Arc<Context>, session: Session, gate: Arc<Gate>, request: IncomingRequest) {
+    let kind = metric::kind(&request);
+    let (request, standing) = match gate.admit(request).await {
+        Ok(admitted) => admitted,
+        Err(Refused(code)) => return metric::refused(kind, code),
+    };
     if context.drain.is_cancelled() {
-        request.reject(RequestErrorCode::GoingAway, None, "relay is shutting down");
-        return;
+        return request.reject(RequestErrorCode::GoingAway, None, "relay is shutting down");
     }
-    let (context, session) = (context.clone(), session.clone());
     match request {
         IncomingRequest::Subscribe(request) if is_reserved(&request.track.namespace) => {
-            tasks.spawn(async move { serve_reserved(&**session.connection(), request).await })
+            serve_reserved(&**session.connection(), request).await;
         }
-        IncomingRequest::Subscribe(request) => tasks.spawn(subscribe::serve(context, request)),
-        IncomingRequest::Fetch(request) => tasks.spawn(fetch::serve(context, request)),
-        IncomingRequest::TrackStatus(request) => tasks.spawn(status::serve(context, request)),
-        IncomingRequest::Publish(request) => tasks.spawn(publish::serve(context, session, request)),
-        IncomingRequest::PublishNamespace(request) => tasks.spawn(namespace::announced(context, session, request)),
-        IncomingRequest::SubscribeNamespace(request) => tasks.spawn(namespace::watched(context, request)),
-        IncomingRequest::SubscribeTracks(request) => tasks.spawn(publish::offer_all(context, session, request)),
-    };
+        IncomingRequest::Subscribe(request) => Box::pin(subscribe::serve(context, request)).await,
+        IncomingRequest::Fetch(request) => Box::pin(fetch::serve(context, request)).await,
+        IncomingRequest::TrackStatus(request) => status::serve(context, request).await,
+        IncomingRequest::Publish(request) => publish::serve(context, session, request).await,
+        IncomingRequest::PublishNamespace(request) => namespace::announced(context, session, request).await,
+        IncomingRequest::SubscribeNamespace(request) => namespace::watched(context, standing, request).await,
+        IncomingRequest::SubscribeTracks(request) => publish::offer_all(context, session, standing, request).await,
+    }
 }

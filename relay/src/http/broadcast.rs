@@ -1,9 +1,10 @@
 //! What is announced here, for a page that offers a choice.
 
-use axum::Json;
+use access::{Standing, Want};
 use axum::extract::State;
 use axum::http::{StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
+use axum::{Extension, Json};
 use moqt::Namespace;
 use percent_encoding::percent_decode_str;
 use serde::Serialize;
@@ -21,14 +22,15 @@ struct Broadcast {
     namespace: Vec<String>,
 }
 
-/// The announced namespaces, those under `?prefix=field/field` only if it is given.
-pub(super) async fn list(State(edge): State<Edge>, uri: Uri) -> Response {
+/// The announced namespaces that whoever asks may see, those under `?prefix=field/field` only if it is given.
+pub(super) async fn list(State(edge): State<Edge>, Extension(standing): Extension<Standing>, uri: Uri) -> Response {
     let prefix = match prefix(uri.query().unwrap_or_default()) {
         Ok(prefix) => prefix,
         Err(reason) => return (StatusCode::BAD_REQUEST, format!("{reason}\n")).into_response(),
     };
     let namespaces = edge.context.router.namespaces(&prefix);
-    let mut broadcasts: Vec<_> = namespaces.iter().filter_map(as_text).collect();
+    let visible = namespaces.iter().filter(|namespace| standing.allows(&Want::See((*namespace).clone())));
+    let mut broadcasts: Vec<_> = visible.filter_map(as_text).collect();
     broadcasts.sort();
     ([(header::CACHE_CONTROL, NO_CACHE)], Json(Broadcasts { broadcasts })).into_response()
 }
@@ -38,7 +40,8 @@ fn as_text(namespace: &Namespace) -> Option<Broadcast> {
     Some(Broadcast { namespace: fields.collect::<Option<_>>()? })
 }
 
-fn prefix(query: &str) -> Result<Namespace, &'static str> {
+/// The prefix of a query.
+pub(super) fn prefix(query: &str) -> Result<Namespace, &'static str> {
     let given = query.split('&').find_map(|pair| pair.strip_prefix("prefix="));
     let fields = given.unwrap_or_default().split('/').filter(|field| !field.is_empty());
     let fields = fields.map(|field| percent_decode_str(field).collect::<Vec<u8>>());

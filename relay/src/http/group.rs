@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
 use std::time::Duration;
 
+use access::Want;
 use axum::body::Body;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
@@ -47,7 +48,7 @@ pub(super) async fn serve(
     let complete = found.group.is_complete();
     let range = if complete || id.is_some() { whole(found.group.id(), 0) } else { snapshot(&found.group) };
     let control = match complete && id.is_some() {
-        true if edge.context.access.is_private() => PRIVATE,
+        true if edge.context.access.is_private(&Want::Fetch(name.clone())) => PRIVATE,
         true => IMMUTABLE,
         false => NO_CACHE,
     };

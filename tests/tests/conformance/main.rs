@@ -5,3 +5,4 @@ mod answers;
 mod malformed;
 mod publishers;
 mod session;
+mod tokens;
