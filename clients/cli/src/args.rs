@@ -10,6 +10,7 @@ use process::Secret;
 use transport::{Address, TrustSettings};
 
 use crate::target::{Target, parse_namespace};
+use crate::token::{TOKEN_EXAMPLES, TokenArguments};
 
 const EXIT_CODES: &str = "\
 Exit codes:
@@ -70,6 +71,9 @@ pub(crate) enum Command {
     /// Test a relay: publish and subscribe through it, case by case, and say whose fault a failure is
     #[command(after_long_help = format!("{CONFORMANCE_EXAMPLES}\n\n{CONFORMANCE_NOTES}\n\n{SEE_ALSO}"))]
     Conformance(ConformanceArguments),
+    /// Make and check tokens, and the keys that prove them
+    #[command(after_long_help = TOKEN_EXAMPLES)]
+    Token(TokenArguments),
 }
 
 const LS_EXAMPLES: &str = "\
@@ -344,7 +348,7 @@ impl FromStr for Groups {
 }
 
 /// `500ms`, `10s`, `2m`, `1h`, or seconds without a unit.
-fn parse_duration(text: &str) -> Result<Duration, String> {
+pub(crate) fn parse_duration(text: &str) -> Result<Duration, String> {
     let digits = text.find(|character: char| !character.is_ascii_digit() && character != '.').unwrap_or(text.len());
     let (number, unit) = text.split_at(digits);
     let scale = match unit {

@@ -82,9 +82,7 @@ impl Failure {
                     RequestErrorCode::DoesNotExist => {
                         format!("nobody publishes {what} at {target}{reason}: is the origin running? try `efir ls`")
                     }
-                    RequestErrorCode::Unauthorized
-                    | RequestErrorCode::ExpiredAuthToken
-                    | RequestErrorCode::MalformedAuthToken => {
+                    code if code.is_about_authorization() => {
                         format!(
                             "{target} does not allow {what}{reason}: give the right token with --token or EFIR_TOKEN"
                         )

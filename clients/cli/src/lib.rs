@@ -15,8 +15,8 @@
 //! | `track` | one track's streams, over as many sessions as it takes |
 //! | `sample`, `clock`, `output` | objects to frames, frames to one timeline, frames to a file |
 //! | `supervise` | keeps a session: reconnects, follows GOAWAY |
-//! | `ls`, `pull`, `fetch`, `info` | the subcommands |
 //! | [`conformance`] | the cases that a relay is tested with |
+//! | `ls`, `pull`, `fetch`, `info`, `token` | the subcommands |
 //! | `report` | live line, summary, JSON |
 //! | `limit` | every bound, with its unit and reason |
 
@@ -38,6 +38,7 @@ mod report;
 mod sample;
 mod supervise;
 mod target;
+mod token;
 mod track;
 
 use std::process::ExitCode;
@@ -76,5 +77,6 @@ async fn run(arguments: Arguments, shutdown: process::Shutdown) -> Result<(), Fa
         Command::Fetch(arguments) => Box::pin(fetch::run(arguments, shutdown)).await,
         Command::Info(arguments) => Box::pin(info::run(arguments, shutdown)).await,
         Command::Conformance(arguments) => Box::pin(conformance::command(arguments, shutdown)).await,
+        Command::Token(arguments) => token::run(&arguments),
     }
 }
