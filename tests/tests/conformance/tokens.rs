@@ -212,14 +212,10 @@ async fn c050_an_unknown_alias_closes() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn c009_c010_tokens_in_setup() {
+async fn c010_a_token_too_large_to_keep_is_used_once() {
     let guarded = Guarded::start().await;
     let _published = guarded.publisher().await;
-    for wrong in [Token::UseAlias { alias: 1 }, Token::Delete { alias: 1 }] {
-        let options = SetupOptions { tokens: vec![wrong], ..SetupOptions::default() };
-        Raw::with_control(guarded.relay.address, setup(options)).await.closes(0x3, "an alias in SETUP").await;
-    }
-    // Too large to be kept, and used all the same: beside it stands one that opens the track.
+    // Beside it stands one that opens the track.
     let large = Token::Register { alias: 1, kind: 0, value: vec![b'x'; 2 * CACHE].into() };
     let tokens = vec![large, guarded.token(&get("a"))];
     let first = setup(SetupOptions { tokens, ..SetupOptions::default() });
