@@ -51,6 +51,8 @@ use std::sync::atomic::{AtomicU8, Ordering};
 
 use clap::Parser;
 
+pub use impair::{Impairment, Proxy as ImpairingProxy};
+
 /// The whole program: reads the command line, runs the subcommand, tells what went wrong and returns the exit code.
 #[must_use]
 pub fn main() -> ExitCode {

@@ -237,7 +237,7 @@ impl Stage {
         let host = if target.address.host == "localhost" { "127.0.0.1" } else { &target.address.host };
         let found = tokio::net::lookup_host((host, target.address.port)).await?.next();
         let relay = found.ok_or_else(|| std::io::Error::other(format!("{host} has no address")))?;
-        let proxy = Proxy::bind(relay, plan, seed)?;
+        let proxy = Proxy::bind(relay, plan.path(), seed)?;
         target.address.port = proxy.port()?;
         if !target.address.is_localhost() || relay.is_ipv6() {
             target.address.host = "127.0.0.1".to_owned();

@@ -5,8 +5,8 @@ use std::time::Duration;
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 
+use super::Impairment;
 use crate::limit;
-use crate::plan::{ImpairmentPlan, Rate};
 
 /// One direction of one path.
 #[derive(Debug)]
@@ -14,7 +14,7 @@ pub(crate) struct Line {
     delay: Duration,
     jitter: Duration,
     loss: f64,
-    rate: Option<Rate>,
+    rate: Option<f64>,
     chance: StdRng,
     /// When the datagrams before are through the narrowest place.
     free_at: Duration,
@@ -24,12 +24,12 @@ pub(crate) struct Line {
 
 impl Line {
     /// `limited`: the rate counts in this direction.
-    pub(crate) fn new(plan: &ImpairmentPlan, limited: bool, seed: u64) -> Self {
+    pub(crate) fn new(path: &Impairment, limited: bool, seed: u64) -> Self {
         Self {
-            delay: plan.delay.0,
-            jitter: plan.jitter.0,
-            loss: plan.loss,
-            rate: plan.rate.filter(|_| limited),
+            delay: path.delay,
+            jitter: path.jitter,
+            loss: path.loss,
+            rate: path.rate.filter(|_| limited),
             chance: StdRng::seed_from_u64(seed),
             free_at: Duration::ZERO,
             last_out: Duration::ZERO,
@@ -42,7 +42,7 @@ impl Line {
             return None;
         }
         let mut through = now;
-        if let Some(Rate(rate)) = self.rate {
+        if let Some(rate) = self.rate {
             let begin = self.free_at.max(now);
             if begin - now > limit::QUEUE_DELAY {
                 return None;
@@ -59,18 +59,17 @@ impl Line {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::plan::Span;
 
     const SECOND: Duration = Duration::from_secs(1);
 
-    fn line(plan: ImpairmentPlan) -> Line {
-        Line::new(&plan, true, 7)
+    fn line(path: Impairment) -> Line {
+        Line::new(&path, true, 7)
     }
 
     #[test]
     fn as_many_are_lost_as_the_plan_says_and_the_same_ones_for_the_same_seed() {
         let lost = || -> Vec<bool> {
-            let mut line = line(ImpairmentPlan { loss: 0.1, ..ImpairmentPlan::default() });
+            let mut line = line(Impairment { loss: 0.1, ..Impairment::default() });
             (0..10_000).map(|index| line.admit(SECOND * index, 1000).is_none()).collect()
         };
         let count = lost().iter().filter(|lost| **lost).count();
@@ -81,7 +80,7 @@ mod tests {
     #[test]
     fn delay_and_jitter_are_in_their_range_and_keep_the_order() {
         let (delay, jitter) = (Duration::from_millis(20), Duration::from_millis(5));
-        let mut line = line(ImpairmentPlan { delay: Span(delay), jitter: Span(jitter), ..ImpairmentPlan::default() });
+        let mut line = line(Impairment { delay, jitter, ..Impairment::default() });
         let mut before = Duration::ZERO;
         let mut spread = Vec::new();
         for index in 0..1000 {
@@ -96,13 +95,13 @@ mod tests {
 
     #[test]
     fn a_rate_spreads_a_burst_and_loses_what_would_wait_too_long() {
-        let mut line = line(ImpairmentPlan { rate: Some(Rate(8e6)), ..ImpairmentPlan::default() });
+        let mut line = line(Impairment { rate: Some(8e6), ..Impairment::default() });
         let outs: Vec<_> = (0..1000).filter_map(|_| line.admit(Duration::ZERO, 1000)).collect();
         // A millisecond each, until the queue is half a second long.
         assert_eq!(outs.len(), 501);
         assert!(outs.iter().zip(1..).all(|(out, number)| *out == Duration::from_millis(number)));
         assert_eq!(line.admit(SECOND, 1000), Some(Duration::from_millis(1001)));
-        let mut unlimited = Line::new(&ImpairmentPlan { rate: Some(Rate(8e6)), ..ImpairmentPlan::default() }, false, 7);
+        let mut unlimited = Line::new(&Impairment { rate: Some(8e6), ..Impairment::default() }, false, 7);
         assert_eq!(unlimited.admit(SECOND, 1000), Some(SECOND));
     }
 }

@@ -10,17 +10,17 @@ use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep_until};
 
+use super::Impairment;
 use super::line::Line;
 use crate::engine::{Phase, Stop};
 use crate::limit;
-use crate::plan::ImpairmentPlan;
 
 /// A bound proxy before one relay.
 #[derive(Debug)]
-pub(crate) struct Proxy {
+pub struct Proxy {
     socket: std::net::UdpSocket,
     relay: SocketAddr,
-    plan: ImpairmentPlan,
+    path: Impairment,
     seed: u64,
 }
 
@@ -34,14 +34,20 @@ struct Path {
 
 impl Proxy {
     /// Binds a free port of this machine.
-    pub(crate) fn bind(relay: SocketAddr, plan: ImpairmentPlan, seed: u64) -> io::Result<Self> {
+    ///
+    /// # Errors
+    /// There is none.
+    pub fn bind(relay: SocketAddr, path: Impairment, seed: u64) -> io::Result<Self> {
         let socket = std::net::UdpSocket::bind((Ipv4Addr::LOCALHOST, 0))?;
         socket.set_nonblocking(true)?;
-        Ok(Self { socket, relay, plan, seed })
+        Ok(Self { socket, relay, path, seed })
     }
 
     /// Where viewers dial instead of the relay.
-    pub(crate) fn port(&self) -> io::Result<u16> {
+    ///
+    /// # Errors
+    /// The socket has no address.
+    pub fn port(&self) -> io::Result<u16> {
         Ok(self.socket.local_addr()?.port())
     }
 
@@ -56,8 +62,12 @@ impl Proxy {
         }
     }
 
-    async fn carry(self) -> io::Result<()> {
-        let Self { socket, relay, plan, mut seed } = self;
+    /// Carries datagrams for ever.
+    ///
+    /// # Errors
+    /// The socket failed.
+    pub async fn carry(self) -> io::Result<()> {
+        let Self { socket, relay, path, mut seed } = self;
         let socket = Arc::new(UdpSocket::from_std(socket)?);
         let mut flows: HashMap<SocketAddr, mpsc::Sender<Vec<u8>>> = HashMap::new();
         let mut tasks = JoinSet::new();
@@ -72,8 +82,8 @@ impl Proxy {
             while tasks.try_join_next().is_some() {}
             if !flows.contains_key(&viewer) && flows.len() < limit::FLOWS {
                 let (sender, receiver) = mpsc::channel(limit::FLOW_QUEUE);
-                let there = Path::new(Line::new(&plan, false, seed));
-                let back = Path::new(Line::new(&plan, true, !seed));
+                let there = Path::new(Line::new(&path, false, seed));
+                let back = Path::new(Line::new(&path, true, !seed));
                 seed = seed.wrapping_mul(0x5851_f42d_4c95_7f2d).wrapping_add(1);
                 tasks.spawn(flow(socket.clone(), viewer, relay, receiver, there, back));
                 flows.insert(viewer, sender);

@@ -4,6 +4,7 @@ use serde::Deserialize;
 
 use super::error::PlanError;
 use super::quantity::{Rate, Span};
+use crate::impair::Impairment;
 
 /// Everything is per direction and per viewer, as if each had a line of its own.
 #[derive(Debug, Clone, Copy, PartialEq, Deserialize, Default)]
@@ -20,6 +21,15 @@ pub(crate) struct ImpairmentPlan {
 }
 
 impl ImpairmentPlan {
+    pub(crate) fn path(&self) -> Impairment {
+        Impairment {
+            delay: self.delay.0,
+            jitter: self.jitter.0,
+            loss: self.loss,
+            rate: self.rate.map(|Rate(rate)| rate),
+        }
+    }
+
     pub(super) fn check(&self) -> Result<(), PlanError> {
         let wrong = |key: &str, reason: &str| {
             Err(PlanError::Value { key: format!("impairment.{key}"), reason: reason.to_owned() })
