@@ -10,8 +10,8 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use fanout::{
-    LogSettings, MemoryBudget, NoObserver, ServeSettings, SinkError, SlowViewerPolicy, StreamSink, SubgroupMeta,
-    TrackLog, ViewerSink, serve_subscription,
+    DeliveryTimeouts, LogSettings, MemoryBudget, NoObserver, ServeSettings, SinkError, SlowViewerPolicy, StreamSink,
+    SubgroupMeta, TrackLog, ViewerSink, serve_subscription,
 };
 use moqt::{
     Datagram, GroupOrder, Location, ObjectHeader, Parameters, PublishDoneCode, RequestErrorCode, StreamErrorCode,
@@ -65,6 +65,10 @@ impl StreamSink for NullStream {
     fn reset(&mut self, _: StreamErrorCode) {}
 
     fn set_priority(&mut self, _: i32) {}
+
+    fn poll_acknowledged(&mut self, _: &mut Context<'_>) -> Poll<()> {
+        Poll::Ready(())
+    }
 }
 
 fn serve_settings() -> ServeSettings {
@@ -75,7 +79,7 @@ fn serve_settings() -> ServeSettings {
         subscriber_priority: 128,
         publisher_priority: 128,
         order: GroupOrder::Descending,
-        object_delivery_timeout: None,
+        timeouts: DeliveryTimeouts::default(),
         slow: SlowViewerPolicy {
             max_lag_groups: 2,
             min_lag: Duration::ZERO,

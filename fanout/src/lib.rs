@@ -35,6 +35,6 @@ pub use log::{
 };
 pub use observer::{NoObserver, ServeObserver};
 pub use path::{is_reserved, serve_reserved};
-pub use serve::{ServeEnd, ServeSettings, SlowViewerPolicy, serve_subscription};
+pub use serve::{DeliveryTimeouts, Lateness, ServeEnd, ServeSettings, SlowViewerPolicy, serve_subscription};
 pub use session::SubscriptionSink;
 pub use sink::{FetchSink, SinkError, StreamSink, ViewerSink};

@@ -11,6 +11,14 @@ use crate::log::ObjectEntry;
 /// several subgroups. At the bound the oldest group gives way.
 pub const MAX_STREAMS_PER_VIEWER: usize = 8;
 
+/// Finished streams of one subscription whose acknowledgement is watched because it has a deadline; the oldest is let go beyond
+/// it.
+pub(crate) const MAX_UNCONFIRMED_STREAMS: usize = 64;
+
+/// Groups given up one after the other while the viewer's transport takes nothing at all: then the subscription ends with
+/// TOO_FAR_BEHIND instead of beginning group after group for nobody.
+pub(crate) const STARVED_GROUPS: usize = 16;
+
 /// Chunks handed to the transport in one write: one lock and one wake of the connection for all of them.
 pub const GATHER_CHUNKS: usize = 16;
 

@@ -24,6 +24,11 @@ pub trait ServeObserver: Send + Sync {
         let _ = code;
     }
 
+    /// The viewer asks for a group at or above this one to begin soon; 0 = any new one.
+    fn new_group_requested(&self, group: u64) {
+        let _ = group;
+    }
+
     /// A slow viewer lost the rest of a group: `bytes` of it were here and not sent.
     fn group_skipped(&self, group: u64, bytes: u64) {
         let _ = (group, bytes);

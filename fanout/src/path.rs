@@ -16,7 +16,7 @@ use crate::budget::MemoryBudget;
 use crate::limit::{PATH_INTERVAL, PATH_LOG_BYTES, PATH_LOG_GROUPS};
 use crate::log::{AppendError, LogSettings, SubgroupMeta, TrackLog, group_start};
 use crate::observer::NoObserver;
-use crate::serve::{ServeSettings, SlowViewerPolicy, serve_subscription};
+use crate::serve::{DeliveryTimeouts, ServeSettings, SlowViewerPolicy, serve_subscription};
 use crate::session::SubscriptionSink;
 
 const RESERVED: &[u8] = b".efir";
@@ -66,7 +66,7 @@ fn serve_settings(wanted: &Parameters) -> ServeSettings {
         subscriber_priority: wanted.subscriber_priority.unwrap_or(DEFAULT_PRIORITY),
         publisher_priority: DEFAULT_PRIORITY,
         order: wanted.group_order.unwrap_or_default(),
-        object_delivery_timeout: wanted.object_delivery_timeout.filter(|timeout| !timeout.is_zero()),
+        timeouts: DeliveryTimeouts::new(wanted, &Properties::default()),
         slow: SlowViewerPolicy {
             max_lag_groups: 1,
             min_lag: Duration::ZERO,

@@ -167,6 +167,10 @@ impl StreamSink for SubgroupWriter {
     fn set_priority(&mut self, priority: i32) {
         Self::set_priority(self, priority);
     }
+
+    fn poll_acknowledged(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        self.poll_stopped(cx).map(|_| ())
+    }
 }
 
 impl FetchSink for FetchWriter {

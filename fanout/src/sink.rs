@@ -75,6 +75,9 @@ pub trait StreamSink: Send {
 
     /// Changes the transport priority (higher first).
     fn set_priority(&mut self, priority: i32);
+
+    /// Ready when the viewer has acknowledged everything of a finished stream, or is gone.
+    fn poll_acknowledged(&mut self, cx: &mut Context<'_>) -> Poll<()>;
 }
 
 /// The answer to one FETCH. Dropping it unfinished resets it.

@@ -507,26 +507,6 @@ async fn nothing_follows_the_end_of_a_subgroup_group_or_track() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn objects_that_are_too_old_for_the_viewer_are_not_sent() {
-    let log = log(2);
-    let viewer = Viewer::new(Version::Draft18);
-    viewer.lock().credit = Some(50);
-    let mut impatient = settings(START);
-    impatient.object_delivery_timeout = Some(Duration::from_millis(100));
-    viewer.serve(&log, impatient);
-    let mut group = log.subgroup(1, 0, META).unwrap();
-    append(&mut group, 1, 0..1);
-    settle().await;
-    append(&mut group, 1, 1..2);
-    tokio::time::sleep(Duration::from_millis(200)).await;
-    viewer.change(|state| state.credit = None);
-    settle().await;
-    let state = viewer.lock();
-    assert_eq!(state.streams[0].end, Some(End::Reset(StreamErrorCode::DeliveryTimeout)));
-    assert_eq!(state.streams[0].ids(), [0]);
-}
-
-#[tokio::test(start_paused = true)]
 async fn datagrams_stay_datagrams() {
     let log = log(2);
     let viewer = Viewer::new(Version::Draft18);

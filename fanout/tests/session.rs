@@ -5,8 +5,8 @@
 use std::time::Duration;
 
 use fanout::{
-    FetchRange, LogSettings, MemoryBudget, NoObserver, ServeSettings, SlowViewerPolicy, SubgroupAppender, SubgroupMeta,
-    SubscriptionSink, TrackLog, resolve_filter, serve_fetch, serve_subscription,
+    DeliveryTimeouts, FetchRange, LogSettings, MemoryBudget, NoObserver, ServeSettings, SlowViewerPolicy,
+    SubgroupAppender, SubgroupMeta, SubscriptionSink, TrackLog, resolve_filter, serve_fetch, serve_subscription,
 };
 use moqt::{FullTrackName, GroupOrder, Location, ObjectHeader, Parameters, Properties, PublishDoneCode, Version};
 use tokio::task::JoinSet;
@@ -39,7 +39,7 @@ async fn answer(session: Session, log: TrackLog) {
                     subscriber_priority: 128,
                     publisher_priority: 128,
                     order: GroupOrder::Descending,
-                    object_delivery_timeout: None,
+                    timeouts: DeliveryTimeouts::default(),
                     slow: SlowViewerPolicy {
                         max_lag_groups: 9,
                         min_lag: Duration::ZERO,

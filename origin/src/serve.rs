@@ -4,10 +4,12 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use access::{Access, Gate, Refused, Standing, Want};
 use fanout::{
-    FetchRange, GroupAnswer, GroupSource, ServeSettings, SubscriptionSink, TrackLog, fetch_end, is_reserved,
-    resolve_filter, serve_fetch, serve_reserved, serve_subscription,
+    DeliveryTimeouts, FetchRange, GroupAnswer, GroupSource, ServeSettings, SubscriptionSink, TrackLog, fetch_end,
+    is_reserved, resolve_filter, serve_fetch, serve_reserved, serve_subscription,
 };
-use moqt::{FullTrackName, GroupOrder, Location, Namespace, Parameters, PublishDoneCode, RequestErrorCode, Version};
+use moqt::{
+    FullTrackName, GroupOrder, Location, Namespace, Parameters, Properties, PublishDoneCode, RequestErrorCode, Version,
+};
 use tokio::{task::JoinSet, time::sleep};
 use transport::{
     IncomingFetch, IncomingPrefix, IncomingRequest, IncomingSubscribe, IncomingTrackStatus, MAX_GROUP_RANK,
@@ -189,7 +191,7 @@ fn serve_settings(
         subscriber_priority: parameters.subscriber_priority.unwrap_or(DEFAULT_PRIORITY),
         publisher_priority,
         order: parameters.group_order.unwrap_or(GroupOrder::Ascending),
-        object_delivery_timeout: parameters.object_delivery_timeout.filter(|timeout| !timeout.is_zero()),
+        timeouts: DeliveryTimeouts::new(parameters, &Properties::default()),
         slow: SLOW_VIEWER,
     })
 }
@@ -345,7 +347,7 @@ async fn offer_track(session: Session, name: FullTrackName, track: Arc<Track>, s
 mod tests {
     use bytes::Bytes;
     use fanout::{LogSettings, MemoryBudget, SubgroupMeta};
-    use moqt::{ObjectHeader, ObjectStatus, Properties};
+    use moqt::{ObjectHeader, ObjectStatus};
 
     use super::*;
 

@@ -19,6 +19,10 @@ Examples:
   efir-relay --listen 127.0.0.1:0 --http-port 0     free ports, printed in the log
   efir-relay --settings relay.toml --check          is the file right?
 
+Operator, on localhost only: GET /metrics, GET /readyz, and
+  curl -H 'content-type: application/json' -d '{\"uri\": \"moqt://other.example:4443\"}' http://localhost:8080/drain
+asks every session to move there (timeout_ms: by when).
+
 Environment: EFIR_MEMORY__LIMIT_BYTES=268435456 sets memory.limit_bytes, and so on.
 Exit codes: 0 stopped as asked, 1 failed, 2 settings or usage wrong."
 )]

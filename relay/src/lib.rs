@@ -19,6 +19,7 @@ mod cache;
 mod delay;
 mod downstream;
 mod flags;
+mod group_request;
 mod http;
 mod limit;
 mod metric;

@@ -45,6 +45,8 @@ pub(crate) const PUBLISHER_SILENCE: Duration = Duration::from_millis(500);
 pub(crate) const PUBLISHER_SILENCE_MOST: Duration = Duration::from_secs(16);
 /// When a publisher that refused a track, or ended its subscription, is asked again while another one serves it.
 pub(crate) const PUBLISHER_RETRY: Duration = Duration::from_secs(30);
+/// How long an upstream that was moved away from goes on beside its successor if no group begins.
+pub(crate) const UPSTREAM_OVERLAP: Duration = Duration::from_secs(5);
 /// How long publishers may take to take their offers back when nobody watches any more.
 pub(crate) const PUBLISHER_LEAVE: Duration = Duration::from_secs(5);
 /// How long the last streams of a track may take to end after PUBLISH_DONE.
@@ -67,6 +69,8 @@ pub(crate) const ROUND_TRIP_INTERVAL: Duration = Duration::from_secs(1);
 /// Microseconds within which two looks at one object's arrival are the same: more than the clock reads differ, less than
 /// frames are apart.
 pub(crate) const SAME_ARRIVAL_MICROS: u64 = 100;
+/// Bytes of the URI that a drain may name: what GOAWAY holds.
+pub(crate) const FAREWELL_URI_BYTES: usize = 8192;
 /// How often a draining relay looks whether everybody has left.
 pub(crate) const DRAIN_POLL: Duration = Duration::from_millis(20);
 /// Payload chunks of an HTTP response that wait for the client to read.

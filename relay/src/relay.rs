@@ -39,11 +39,21 @@ pub(crate) struct Context {
     pub(crate) dialer: Dialer,
     /// Cancelled when the relay begins to leave: sessions get GOAWAY.
     pub(crate) drain: CancellationToken,
+    /// What GOAWAY says, if the operator said it.
+    farewell: OnceLock<Farewell>,
     /// Cancelled at the end: every task stops.
     stop: CancellationToken,
     tasks: TaskTracker,
     /// Peers whose misbehaviour was logged lately.
     pub(crate) logged: process::LogLimit<std::net::IpAddr>,
+}
+
+/// Where sessions are to move, and by when.
+#[derive(Debug, Clone)]
+pub(crate) struct Farewell {
+    /// Empty = to this address, once it answers again.
+    pub(crate) uri: String,
+    pub(crate) timeout: Duration,
 }
 
 impl Context {
@@ -65,11 +75,27 @@ impl Context {
             budget,
             dialer: Dialer::new(upstreams, settings.versions()).map_err(LoadError::Client)?,
             drain: CancellationToken::new(),
+            farewell: OnceLock::new(),
             stop: CancellationToken::new(),
             tasks: TaskTracker::new(),
             logged: process::LogLimit::new(),
             settings,
         }))
+    }
+
+    /// Asks every session to move. `false`: that was done already.
+    pub(crate) fn leave(&self, farewell: Farewell) -> bool {
+        let first = !self.drain.is_cancelled() && self.farewell.set(farewell).is_ok();
+        if first {
+            self.drain.cancel();
+        }
+        first
+    }
+
+    /// What GOAWAY says once the relay leaves.
+    pub(crate) fn farewell(&self) -> Farewell {
+        let timeout = self.settings.drain();
+        self.farewell.get().cloned().unwrap_or_else(|| Farewell { uri: String::new(), timeout })
     }
 
     /// Runs a task of the relay's own until it ends or the relay stops.
@@ -82,6 +108,16 @@ impl Context {
 
     /// The track with this name, or why it is not to be had through this relay.
     pub(crate) fn open(self: &Arc<Self>, name: &FullTrackName, hops: &[u64]) -> Result<Viewing, Refusal> {
+        self.open_asking(name, hops, None)
+    }
+
+    /// The same for a viewer with a NEW_GROUP_REQUEST.
+    pub(crate) fn open_asking(
+        self: &Arc<Self>,
+        name: &FullTrackName,
+        hops: &[u64],
+        new_group: Option<u64>,
+    ) -> Result<Viewing, Refusal> {
         if let Some(reason) = self.loop_reason(hops) {
             let reason = reason.to_owned();
             return Err(Refusal { code: moqt::RequestErrorCode::DoesNotExist, retry: None, reason });
@@ -90,7 +126,7 @@ impl Context {
             let reason = format!("{name} is not to be had of others");
             return Err(Refusal { code: moqt::RequestErrorCode::DoesNotExist, retry: None, reason });
         }
-        self.registry.open(self, name, hops).map_err(|error| Refusal {
+        self.registry.open(self, name, hops, new_group).map_err(|error| Refusal {
             code: moqt::RequestErrorCode::ExcessiveLoad,
             retry: Some(limit::MIRROR_RETRY),
             reason: error.to_string(),

@@ -9,6 +9,7 @@ use moqt::{FullTrackName, Location, Properties, PublishDoneCode, RequestErrorCod
 use tokio::sync::watch;
 
 use crate::delay::Dwell;
+use crate::group_request::GroupRequests;
 use crate::relay::Context;
 use crate::upstream;
 use crate::{limit, metric};
@@ -24,6 +25,8 @@ pub(crate) struct Track {
     told: Mutex<Option<Location>>,
     /// How long its objects stay here.
     pub(crate) dwell: Dwell,
+    /// New groups that viewers ask for.
+    pub(crate) group_requests: GroupRequests,
 }
 
 /// Where a track stands with its upstream.
@@ -48,9 +51,10 @@ pub(crate) struct Refusal {
 }
 
 impl Track {
-    fn new(name: FullTrackName, log: TrackLog) -> Self {
+    fn new(name: FullTrackName, log: TrackLog, new_group: Option<u64>) -> Self {
         let (state, viewers) = (watch::Sender::new(TrackState::Opening), watch::Sender::new(0));
-        Self { name, log, state, viewers, told: Mutex::new(None), dwell: Dwell::new() }
+        let group_requests = GroupRequests::new(new_group);
+        Self { name, log, state, viewers, told: Mutex::new(None), dwell: Dwell::new(), group_requests }
     }
 
     pub(crate) fn set(&self, state: TrackState) {
@@ -75,6 +79,12 @@ impl Track {
     pub(crate) fn largest(&self) -> Option<Location> {
         let told = *self.told.lock().unwrap_or_else(PoisonError::into_inner);
         told.max(self.log.largest())
+    }
+
+    /// A viewer asks for a group at or above this one to begin soon; 0 = any new one.
+    pub(crate) fn request_group(&self, value: u64) {
+        let newest = self.largest().map(|largest| largest.group);
+        self.group_requests.ask(value, self.properties().dynamic_groups(), newest);
     }
 
     /// Waits until nobody has watched for `linger`.
@@ -108,22 +118,27 @@ impl Registry {
         self.tracks.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The track with this name, opened upstream if it is not yet. `hops` are the relays the request came through.
+    /// The track with this name, opened upstream if it is not yet. `hops` are the relays the request came through, `new_group` is
+    /// its NEW_GROUP_REQUEST.
     pub(crate) fn open(
         &self,
         context: &Arc<Context>,
         name: &FullTrackName,
         hops: &[u64],
+        new_group: Option<u64>,
     ) -> Result<Viewing, RegistryFull> {
         let mut tracks = self.lock();
         let from_relay = !hops.is_empty();
         if let Some(track) = tracks.get(name) {
+            if let Some(value) = new_group {
+                track.request_group(value);
+            }
             return Ok(Viewing::new(track.clone(), from_relay));
         }
         if tracks.len() >= context.settings.limit.tracks {
             return Err(RegistryFull);
         }
-        let track = Arc::new(Track::new(name.clone(), context.new_log()));
+        let track = Arc::new(Track::new(name.clone(), context.new_log(), new_group));
         tracks.insert(name.clone(), track.clone());
         metric::tracks(tracks.len());
         let viewing = Viewing::new(track.clone(), from_relay);
@@ -244,7 +259,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn idle_is_a_whole_linger_without_anybody() {
         let context = context(1);
-        let track = Arc::new(Track::new(name("live-demo--video0"), context.new_log()));
+        let track = Arc::new(Track::new(name("live-demo--video0"), context.new_log(), None));
         let linger = Duration::from_secs(5);
         let waiting = track.clone();
         let idle = tokio::spawn(async move { waiting.idle(linger).await });
@@ -283,7 +298,7 @@ mod tests {
     #[tokio::test]
     async fn the_largest_location_is_the_later_of_told_and_arrived() {
         let context = context(1);
-        let track = Track::new(name("live-demo--video0"), context.new_log());
+        let track = Track::new(name("live-demo--video0"), context.new_log(), None);
         assert_eq!(track.largest(), None);
         let at = |group, object| Some(Location { group, object });
         track.tell_largest(at(5, 3));

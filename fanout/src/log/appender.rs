@@ -173,9 +173,7 @@ impl SubgroupAppender {
             let mut inner = part.lock();
             inner.writers = inner.writers.saturating_sub(1);
             // While another stream is inside an object of it, the end is that stream's to tell.
-            if inner.missing == 0 && inner.state == SubgroupState::Open {
-                inner.state = SubgroupState::Finished;
-            }
+            inner.finish();
         }
         self.track.signals().restructured();
         Ok(())

@@ -206,10 +206,7 @@ impl GroupLog {
         let mut state = self.lock();
         state.sealed = true;
         for part in &state.parts {
-            let mut inner = part.lock();
-            if inner.missing == 0 && inner.state == SubgroupState::Open {
-                inner.state = SubgroupState::Finished;
-            }
+            part.lock().finish();
         }
     }
 

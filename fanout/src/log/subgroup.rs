@@ -51,6 +51,8 @@ pub(crate) struct Inner {
     /// Payload bytes of the last object that are still to come.
     pub(crate) missing: u64,
     pub(crate) state: SubgroupState,
+    /// When its end became known.
+    pub(crate) ended: Option<Instant>,
     /// Appenders attached: the last one to leave without finishing leaves the subgroup reset.
     pub(crate) writers: u32,
 }
@@ -112,6 +114,14 @@ fn kept(properties: &Properties) -> Properties {
 }
 
 impl Inner {
+    /// Every object is here, unless one is still being written or the end is another.
+    pub(crate) fn finish(&mut self) {
+        if self.missing == 0 && self.state == SubgroupState::Open {
+            self.state = SubgroupState::Finished;
+            self.ended = Some(Instant::now());
+        }
+    }
+
     pub(crate) fn last_id(&self) -> Option<u64> {
         self.objects.last().map(|entry| entry.id)
     }
@@ -266,6 +276,7 @@ impl SubgroupLog {
             bytes: 0,
             missing: 0,
             state: SubgroupState::Open,
+            ended: None,
             writers: 0,
         };
         Self { subgroup, meta, inner: Mutex::new(inner) }
@@ -281,6 +292,11 @@ impl SubgroupLog {
         let inner = self.lock();
         let index = inner.objects.partition_point(|entry| entry.id < id);
         (index < inner.objects.len()).then_some(index)
+    }
+
+    /// When its end became known.
+    pub(crate) fn ended(&self) -> Option<Instant> {
+        self.lock().ended
     }
 
     pub(crate) fn reset(&self, code: StreamErrorCode) {

@@ -3,15 +3,16 @@
 mod policy;
 mod server;
 mod stream;
+mod timeout;
 
 use std::future::poll_fn;
 use std::pin::pin;
 use std::task::Poll;
-use std::time::Duration;
 
 use moqt::{GroupOrder, Location, PublishDoneCode};
 
 pub use policy::SlowViewerPolicy;
+pub use timeout::{DeliveryTimeouts, Lateness};
 
 use crate::log::TrackLog;
 use crate::observer::ServeObserver;
@@ -33,8 +34,8 @@ pub struct ServeSettings {
     pub publisher_priority: u8,
     /// Which of two groups in flight is sent first.
     pub order: GroupOrder,
-    /// Objects received longer ago are not sent any more: their stream is reset with DELIVERY_TIMEOUT.
-    pub object_delivery_timeout: Option<Duration>,
+    /// How late objects and subgroups may be.
+    pub timeouts: DeliveryTimeouts,
     /// When a slow viewer loses the rest of a group.
     pub slow: SlowViewerPolicy,
 }

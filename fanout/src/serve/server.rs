@@ -5,19 +5,20 @@ use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use moqt::{Filter, Location, Parameters, PublishDoneCode, RequestErrorCode, StreamErrorCode, Version};
-use tokio::time::{Instant, Sleep, sleep};
+use tokio::time::{Instant, Sleep, sleep, sleep_until};
 use transport::{LeaseRefusal, SubgroupFields, SubscriptionEvent};
 
 use super::policy::{Lag, Ranking};
-use super::stream::{Pumped, ViewerStream};
-use super::{ServeEnd, ServeSettings};
+use super::stream::{Burst, Pumped, Unconfirmed, ViewerStream};
+use super::{Lateness, ServeEnd, ServeSettings};
 use crate::filter::{DeliveryRange, after, resolve_filter};
 use crate::limit;
 use crate::log::{GroupLog, SubgroupLog, TrackEnd, TrackLog};
 use crate::observer::ServeObserver;
-use crate::sink::{SinkError, ViewerSink};
+use crate::sink::{SinkError, StreamSink, ViewerSink};
 
 /// What a step leads to.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -71,6 +72,14 @@ pub(super) struct Server<'a, S: ViewerSink> {
     through: bool,
     /// Set once the track has ended: when unsent groups are given up.
     deadline: Option<Pin<Box<Sleep>>>,
+    /// The stricter of what both sides ask for.
+    timeouts: Lateness,
+    /// Finished streams whose acknowledgement has a deadline.
+    unconfirmed: VecDeque<Unconfirmed<S::Stream>>,
+    /// Runs to the next deadline of a subgroup.
+    expiry: Option<Pin<Box<Sleep>>>,
+    /// Groups given up since the viewer's transport last took something.
+    starved: usize,
 }
 
 impl<'a, S: ViewerSink> Server<'a, S> {
@@ -95,6 +104,10 @@ impl<'a, S: ViewerSink> Server<'a, S> {
             ended: None,
             through: false,
             deadline: None,
+            timeouts: settings.timeouts.stricter(),
+            unconfirmed: VecDeque::new(),
+            expiry: None,
+            starved: 0,
         }
     }
 
@@ -126,6 +139,12 @@ impl<'a, S: ViewerSink> Server<'a, S> {
                 return step;
             }
             self.give_up_old_groups();
+            if self.starved >= limit::STARVED_GROUPS {
+                return Step::Done(PublishDoneCode::TooFarBehind, "nothing was read for too long".to_owned());
+            }
+        }
+        if let Some(timeout) = self.timeouts.subgroup {
+            self.expire_subgroups(cx, timeout);
         }
         self.finish(cx)
     }
@@ -154,8 +173,10 @@ impl<'a, S: ViewerSink> Server<'a, S> {
         if let Some(filter) = parameters.filter {
             self.narrow(filter, largest)?;
         }
-        if let Some(timeout) = parameters.object_delivery_timeout {
-            self.settings.object_delivery_timeout = Some(timeout);
+        self.settings.timeouts.update(parameters);
+        self.timeouts = self.settings.timeouts.stricter();
+        if let Some(group) = parameters.new_group_request {
+            self.observer.new_group_requested(group);
         }
         if let Some(order) = parameters.group_order {
             self.ranking.order = order;
@@ -332,13 +353,20 @@ impl<'a, S: ViewerSink> Server<'a, S> {
     }
 
     fn pump(&mut self, cx: &mut Context<'_>) -> Option<Step> {
-        let mut writes = 0;
+        let mut burst = Burst::default();
         let mut index = 0;
         while let Some(stream) = self.streams.get_mut(index) {
-            match stream.pump(cx, self.settings.object_delivery_timeout, &mut writes, self.observer) {
+            let pumped = stream.pump(cx, self.timeouts.object, &mut burst, self.observer);
+            if burst.moved {
+                self.starved = 0;
+            }
+            match pumped {
                 Pumped::Open => index += 1,
-                Pumped::Ended => {
-                    self.streams.remove(index);
+                Pumped::Finished | Pumped::Ended => {
+                    let ended = self.streams.remove(index);
+                    if pumped == Pumped::Finished {
+                        self.await_acknowledgement(ended);
+                    }
                     if !self.waiting.is_empty() {
                         // There is room for another stream.
                         cx.waker().wake_by_ref();
@@ -352,6 +380,54 @@ impl<'a, S: ViewerSink> Server<'a, S> {
             }
         }
         None
+    }
+
+    /// Keeps a finished stream while its acknowledgement has a deadline.
+    fn await_acknowledgement(&mut self, stream: ViewerStream<S::Stream>) {
+        let (Some(timeout), Some(ended)) = (self.timeouts.subgroup, stream.ended()) else { return };
+        if self.unconfirmed.len() == limit::MAX_UNCONFIRMED_STREAMS {
+            self.unconfirmed.pop_front();
+        }
+        self.unconfirmed.push_back(Unconfirmed { stream: stream.into_stream(), deadline: ended + timeout });
+    }
+
+    /// Resets what was not delivered in time after the end of its subgroup (draft-18 section 8).
+    fn expire_subgroups(&mut self, cx: &mut Context<'_>, timeout: Duration) {
+        let (now, observer) = (Instant::now(), self.observer);
+        let mut next: Option<Instant> = None;
+        let mut is_late = |deadline: Instant| {
+            if deadline > now {
+                next = Some(next.map_or(deadline, |next| next.min(deadline)));
+            }
+            deadline <= now
+        };
+        self.unconfirmed.retain_mut(|Unconfirmed { stream, deadline }| {
+            if stream.poll_acknowledged(cx).is_ready() {
+                return false;
+            }
+            let late = is_late(*deadline);
+            if late {
+                stream.reset(StreamErrorCode::DeliveryTimeout);
+                observer.stream_reset(StreamErrorCode::DeliveryTimeout);
+            }
+            !late
+        });
+        self.streams.retain_mut(|stream| {
+            let late = stream.ended().is_some_and(|ended| is_late(ended + timeout));
+            if late {
+                stream.reset(StreamErrorCode::DeliveryTimeout, observer);
+            }
+            !late
+        });
+        self.waiting.retain(|waiting| !waiting.part.ended().is_some_and(|ended| is_late(ended + timeout)));
+        let Some(next) = next else { return };
+        let expiry = self.expiry.get_or_insert_with(|| Box::pin(sleep_until(next)));
+        if expiry.deadline() != next {
+            expiry.as_mut().reset(next);
+        }
+        if expiry.as_mut().poll(cx).is_ready() {
+            cx.waker().wake_by_ref();
+        }
     }
 
     fn give_up_old_groups(&mut self) {
@@ -375,6 +451,7 @@ impl<'a, S: ViewerSink> Server<'a, S> {
             }
         }
         for group in late {
+            self.starved += 1;
             self.give_up(&group, StreamErrorCode::TooFarBehind);
         }
     }

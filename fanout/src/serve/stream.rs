@@ -17,7 +17,9 @@ use crate::sink::{SinkError, StreamSink};
 pub(super) enum Pumped {
     /// Everything that is here was handed over; or the transport takes nothing now, and will wake the task.
     Open,
-    /// The stream has ended, well or not.
+    /// Everything was handed over, and the end.
+    Finished,
+    /// The stream has ended before its subgroup.
     Ended,
     /// The viewer's session is over.
     Gone,
@@ -30,12 +32,29 @@ pub(super) struct ViewerStream<T> {
     group: Arc<GroupLog>,
     cursor: Cursor,
     pending: Pending,
+    /// When the oldest object that is pending from its beginning was received.
+    oldest: Option<Instant>,
     stream: T,
+}
+
+/// What one look at all streams of a viewer may do, and did.
+#[derive(Debug, Default)]
+pub(super) struct Burst {
+    writes: usize,
+    /// The viewer's transport took something.
+    pub(super) moved: bool,
+}
+
+/// A stream that was handed over to its end, and what is left of the time for its acknowledgement.
+#[derive(Debug)]
+pub(super) struct Unconfirmed<T> {
+    pub(super) stream: T,
+    pub(super) deadline: Instant,
 }
 
 impl<T: StreamSink> ViewerStream<T> {
     pub(super) fn new(group: Arc<GroupLog>, part: Arc<SubgroupLog>, index: usize, version: Version, stream: T) -> Self {
-        Self { group, cursor: Cursor::new(part, index, version), pending: Pending::default(), stream }
+        Self { group, cursor: Cursor::new(part, index, version), pending: Pending::default(), oldest: None, stream }
     }
 
     pub(super) fn group(&self) -> &Arc<GroupLog> {
@@ -65,30 +84,34 @@ impl<T: StreamSink> ViewerStream<T> {
         &mut self,
         cx: &mut Context<'_>,
         timeout: Option<Duration>,
-        writes: &mut usize,
+        burst: &mut Burst,
         observer: &dyn ServeObserver,
     ) -> Pumped {
         loop {
+            if self.is_too_old(timeout) {
+                self.reset(StreamErrorCode::DeliveryTimeout, observer);
+                return Pumped::Ended;
+            }
             if self.pending.is_empty() {
-                if self.is_too_old(timeout) {
-                    self.reset(StreamErrorCode::DeliveryTimeout, observer);
-                    return Pumped::Ended;
-                }
                 let gathered = self.cursor.gather(&mut self.pending);
                 if self.pending.is_empty() {
                     return self.conclude(gathered.end, observer);
                 }
+                self.oldest = gathered.received;
                 observer.sent(gathered.objects, gathered.bytes);
                 if let Some(received) = gathered.received {
                     observer.dwell(received.elapsed());
                 }
             }
-            if *writes == limit::WRITES_PER_POLL {
+            if burst.writes == limit::WRITES_PER_POLL {
                 return Pumped::Yield;
             }
-            *writes += 1;
+            burst.writes += 1;
             match self.stream.poll_write_chunks(cx, self.pending.rest()) {
-                Poll::Ready(Ok(count)) => self.pending.advance(count),
+                Poll::Ready(Ok(count)) => {
+                    burst.moved = true;
+                    self.pending.advance(count);
+                }
                 Poll::Ready(Err(SinkError::Stopped)) => return Pumped::Ended,
                 Poll::Ready(Err(SinkError::Gone)) => return Pumped::Gone,
                 Poll::Pending => return Pumped::Open,
@@ -99,15 +122,29 @@ impl<T: StreamSink> ViewerStream<T> {
     fn conclude(&mut self, end: Option<SubgroupState>, observer: &dyn ServeObserver) -> Pumped {
         match end {
             None | Some(SubgroupState::Open) => return Pumped::Open,
-            Some(SubgroupState::Finished) => self.stream.finish(),
+            Some(SubgroupState::Finished) => {
+                self.stream.finish();
+                return Pumped::Finished;
+            }
             Some(SubgroupState::Reset(code)) => self.reset(code, observer),
         }
         Pumped::Ended
     }
 
-    /// The next object waited longer than the viewer wants (draft-18 section 10.2.3).
+    /// When the end of its subgroup became known.
+    pub(super) fn ended(&self) -> Option<Instant> {
+        self.cursor.part().ended()
+    }
+
+    /// What is left to watch after [`Pumped::Finished`].
+    pub(super) fn into_stream(self) -> T {
+        self.stream
+    }
+
+    /// An object that is to be handed over waited longer than the viewer wants (draft-18 section 10.2.3).
     fn is_too_old(&self, timeout: Option<Duration>) -> bool {
         let Some(timeout) = timeout.filter(|timeout| !timeout.is_zero()) else { return false };
-        self.cursor.next_received().is_some_and(|received| Instant::now().duration_since(received) > timeout)
+        let oldest = if self.pending.is_empty() { self.cursor.next_received() } else { self.oldest };
+        oldest.is_some_and(|received| Instant::now().duration_since(received) > timeout)
     }
 }

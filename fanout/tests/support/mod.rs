@@ -9,8 +9,8 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use fanout::{
-    LogSettings, MemoryBudget, ServeEnd, ServeObserver, ServeSettings, SinkError, SlowViewerPolicy, StreamSink,
-    SubgroupMeta, TrackLog, ViewerSink, serve_subscription,
+    DeliveryTimeouts, LogSettings, MemoryBudget, ServeEnd, ServeObserver, ServeSettings, SinkError, SlowViewerPolicy,
+    StreamSink, SubgroupMeta, TrackLog, ViewerSink, serve_subscription,
 };
 use moqt::{
     Datagram, GroupOrder, Location, ObjectHeader, ObjectStatus, Parameters, PublishDoneCode, RequestErrorCode,
@@ -48,7 +48,7 @@ pub(crate) fn settings(start: Location) -> ServeSettings {
         subscriber_priority: 128,
         publisher_priority: 128,
         order: GroupOrder::Descending,
-        object_delivery_timeout: None,
+        timeouts: DeliveryTimeouts::default(),
         slow: SlowViewerPolicy {
             max_lag_groups: 1,
             min_lag: Duration::ZERO,
@@ -121,6 +121,8 @@ pub(crate) struct ViewerState {
     /// Groups given up, as the observer was told.
     pub(crate) skipped: Vec<u64>,
     pub(crate) sent: (u64, u64),
+    /// Finished streams are acknowledged.
+    pub(crate) acknowledges: bool,
     wakers: Vec<Waker>,
 }
 
@@ -242,7 +244,8 @@ impl TestStream {
     fn end(&mut self, end: End) {
         let mut state = self.viewer.lock();
         let stream = &mut state.streams[self.index];
-        assert_eq!(stream.end, None, "a stream ends once");
+        let late = end == End::Reset(StreamErrorCode::DeliveryTimeout);
+        assert!(stream.end.is_none() || stream.end == Some(End::Finished) && late, "a stream ends once");
         stream.end = Some(end);
     }
 }
@@ -286,5 +289,14 @@ impl StreamSink for TestStream {
 
     fn set_priority(&mut self, priority: i32) {
         self.viewer.lock().streams[self.index].priority = priority;
+    }
+
+    fn poll_acknowledged(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let mut state = self.viewer.lock();
+        if state.acknowledges {
+            return Poll::Ready(());
+        }
+        state.wakers.push(cx.waker().clone());
+        Poll::Pending
     }
 }

@@ -101,6 +101,9 @@ async fn offer(context: Arc<Context>, session: Session, offered: Offered) {
     match session.publish(track, parameters.clone(), properties).await {
         Ok((mut writer, answer)) => {
             writer.hold(standing.lease());
+            if let Some(group) = answer.new_group_request {
+                viewing.track.request_group(group);
+            }
             let merged = Parameters { forward: answer.forward.or(parameters.forward), ..answer };
             let offered = Instant::now();
             subscribe::serve_writer(&context, &viewing, writer, &merged, parameters.largest_object, offered).await;

@@ -46,7 +46,8 @@ pub(crate) async fn serve(context: Arc<Context>, connection: Arc<dyn Connection>
             end = &mut driver => break end,
             () = context.drain.cancelled(), if !draining => {
                 draining = true;
-                session.go_away("", context.settings.drain());
+                let farewell = context.farewell();
+                session.go_away(&farewell.uri, farewell.timeout);
             }
             Some(finished) = tasks.join_next(), if !tasks.is_empty() => {
                 if let Err(error) = finished && error.is_panic() {

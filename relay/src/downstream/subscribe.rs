@@ -4,15 +4,17 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use fanout::{ServeObserver, ServeSettings, SlowViewerPolicy, SubscriptionSink, resolve_filter, serve_subscription};
-use moqt::{Location, Parameters, Properties, PublishDoneCode, RequestErrorCode};
+use fanout::{
+    DeliveryTimeouts, ServeObserver, ServeSettings, SlowViewerPolicy, SubscriptionSink, resolve_filter,
+    serve_subscription,
+};
+use moqt::{Location, Parameters, PublishDoneCode, RequestErrorCode};
 use transport::{IncomingSubscribe, SubscriptionWriter};
 
-use crate::delay::Dwell;
 use crate::limit;
 use crate::metric;
 use crate::relay::Context;
-use crate::track::{Refusal, Viewing};
+use crate::track::{Refusal, Track, Viewing};
 
 /// Priority of tracks and subscribers that name none (draft-18 section 7).
 pub(super) const DEFAULT_PRIORITY: u8 = 128;
@@ -48,7 +50,8 @@ async fn open(context: &Arc<Context>, request: &mut IncomingSubscribe) -> Result
     let mut changes = context.router.changes();
     loop {
         changes.mark_unchanged();
-        let viewing = context.open(&request.track, &request.parameters.hops)?;
+        let Parameters { hops, new_group_request, .. } = &request.parameters;
+        let viewing = context.open_asking(&request.track, hops, *new_group_request)?;
         let ready = tokio::select! {
             ready = viewing.ready() => ready,
             () = request.cancelled() => return Ok(None),
@@ -95,7 +98,7 @@ pub(super) async fn serve_writer(
         subscriber_priority: wanted.subscriber_priority.unwrap_or(DEFAULT_PRIORITY),
         publisher_priority: properties.default_publisher_priority(),
         order: wanted.group_order.unwrap_or_else(|| properties.default_publisher_group_order()),
-        object_delivery_timeout: delivery_timeout(wanted, &properties),
+        timeouts: DeliveryTimeouts::new(wanted, &properties),
         slow: SlowViewerPolicy {
             max_lag_groups: slow.groups,
             min_lag: limit::SHORT_GROUPS,
@@ -104,26 +107,16 @@ pub(super) async fn serve_writer(
         },
     };
     let version = writer.version();
-    let observer = Observer { asked, tuned_in: AtomicBool::new(false), dwell: &viewing.track.dwell };
+    let observer = Observer { asked, tuned_in: AtomicBool::new(false), track: &viewing.track };
     let end = serve_subscription(&viewing.track.log, SubscriptionSink::new(writer, version), settings, &observer).await;
     tracing::debug!(track = %viewing.track.name, ?end, "subscription ended");
-}
-
-/// The smaller of what subscriber and publisher ask for; 0 asks for nothing (draft-18 section 8).
-fn delivery_timeout(wanted: &Parameters, properties: &Properties) -> Option<Duration> {
-    [wanted.object_delivery_timeout, properties.object_delivery_timeout()]
-        .into_iter()
-        .flatten()
-        .filter(|timeout| !timeout.is_zero())
-        .min()
 }
 
 /// Counts what one viewer is sent.
 struct Observer<'a> {
     asked: Instant,
     tuned_in: AtomicBool,
-    /// Of the track, over all viewers.
-    dwell: &'a Dwell,
+    track: &'a Track,
 }
 
 impl ServeObserver for Observer<'_> {
@@ -136,7 +129,11 @@ impl ServeObserver for Observer<'_> {
 
     fn dwell(&self, time: Duration) {
         metric::hop_dwell(time);
-        self.dwell.first_bytes(time);
+        self.track.dwell.first_bytes(time);
+    }
+
+    fn new_group_requested(&self, group: u64) {
+        self.track.request_group(group);
     }
 
     fn group_skipped(&self, _group: u64, _bytes: u64) {

@@ -11,6 +11,7 @@
 //! | `/certificate.sha256`, `/healthz` | the certificate's hash; is it alive |
 //! | `/`, `/efir-player.js` … | the browser player, unless `http.page` is off |
 //! | `/metrics`, `/readyz` | for the operator, over TCP on localhost only |
+//! | `POST /drain` | the same: asks every session to move, `{"uri": "moqt://…", "timeout_ms": 10000}` |
 
 mod body;
 mod broadcast;
@@ -31,7 +32,7 @@ use axum::extract::State;
 use axum::http::{StatusCode, header};
 use axum::middleware::{from_fn, from_fn_with_state};
 use axum::response::IntoResponse;
-use axum::routing::get;
+use axum::routing::{get, post};
 use certs::CertificateStore;
 use process::Metrics;
 use serde::Serialize;
@@ -82,6 +83,7 @@ pub(crate) fn routes(
     let operator = Router::new()
         .route("/metrics", get(operator::render_metrics))
         .route("/readyz", get(operator::ready))
+        .route("/drain", post(operator::drain))
         .with_state(edge);
     (public.clone(), public.merge(operator))
 }

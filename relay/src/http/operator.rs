@@ -1,11 +1,43 @@
 //! What the operator of a relay asks.
 
+use std::time::Duration;
+
+use axum::Json;
 use axum::extract::State;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use serde::Deserialize;
+use transport::Address;
 
 use super::Edge;
-use crate::metric;
+use crate::relay::Farewell;
+use crate::{limit, metric};
+
+/// A drain as the operator asks for it.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct Drain {
+    /// Where sessions are to move: `moqt://host:port` or `https://host:port/path`. Empty = back to this address.
+    uri: String,
+    /// Milliseconds until sessions that have not moved are closed; by default `drain_ms`.
+    timeout_ms: Option<u64>,
+}
+
+/// Asks every session, and every one that still comes, to move. The process runs on until it is stopped. A body in JSON keeps
+/// pages of other sites from asking for it.
+pub(super) async fn drain(State(edge): State<Edge>, Json(wanted): Json<Drain>) -> Response {
+    let Drain { uri, timeout_ms } = wanted;
+    if uri.len() > limit::FAREWELL_URI_BYTES || !uri.is_empty() && uri.parse::<Address>().is_err() {
+        return (StatusCode::BAD_REQUEST, "uri is none of a MOQT server\n").into_response();
+    }
+    let timeout = timeout_ms.map_or_else(|| edge.context.settings.drain(), Duration::from_millis);
+    tracing::info!(%uri, ?timeout, "draining, as the operator asks");
+    if edge.context.leave(Farewell { uri, timeout }) {
+        (StatusCode::ACCEPTED, "draining\n").into_response()
+    } else {
+        (StatusCode::CONFLICT, "draining already\n").into_response()
+    }
+}
 
 pub(super) async fn render_metrics(State(edge): State<Edge>) -> impl IntoResponse {
     metric::memory(edge.context.budget.used(), edge.context.budget.limit());

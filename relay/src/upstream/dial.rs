@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use fanout::is_reserved;
-use moqt::{Namespace, Parameters, Token};
+use moqt::{Namespace, Parameters, SessionErrorCode, Token};
 use process::Backoff;
 use tokio::time::Instant;
 use transport::{Connection, NamespaceEvent, NamespaceReader, RequestFailure, Session, SessionSettings};
@@ -61,13 +61,38 @@ async fn use_connection(
             return None;
         }
     };
-    tokio::select! {
+    let mut driver = Box::pin(driver);
+    let moved = tokio::select! {
         moved = follow(context, index, &session) => moved,
-        error = driver => {
+        error = &mut driver => {
             tracing::warn!(upstream = %address.without_query(), %error, "upstream session ended");
             None
         }
+    };
+    if moved.is_some() {
+        // Its tracks move one by one, each when its successor sends.
+        context.spawn(async move {
+            tokio::select! {
+                _ = driver => {}
+                () = left(&session) => session.close(SessionErrorCode::NoError, "moved"),
+            }
+        });
     }
+    moved
+}
+
+/// Waits until nothing is asked of a session any more, but not for ever.
+async fn left(session: &Session) {
+    let unused = async {
+        // Whoever used it has to hear of its successor first.
+        loop {
+            tokio::time::sleep(limit::UPSTREAM_OVERLAP).await;
+            if session.live_requests() == 0 {
+                return;
+            }
+        }
+    };
+    let _ = tokio::time::timeout(limit::LEAVING_UPSTREAM, unused).await;
 }
 
 /// Uses one upstream session until it asks to move; resolves to where. Mirrors its namespaces meanwhile.

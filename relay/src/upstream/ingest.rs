@@ -1,5 +1,6 @@
 //! Feeds a track's live log from one upstream subscription: the joining FETCH's head, then the live streams.
 
+use std::future::ready;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -9,8 +10,8 @@ use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
 use moqt::property::PRIOR_GROUP_ID_GAP;
 use moqt::{
-    Datagram, DatagramBody, FetchItem, FetchObjectHeader, Location, ObjectHeader, ObjectStatus, PublishDoneCode,
-    StreamErrorCode, SubgroupItem,
+    Datagram, DatagramBody, FetchItem, FetchObjectHeader, Location, ObjectHeader, ObjectStatus, Parameters,
+    PublishDoneCode, StreamErrorCode, SubgroupItem,
 };
 use tokio::sync::mpsc;
 use tokio::time::timeout;
@@ -81,7 +82,9 @@ pub(super) async fn feed(
     orders: &mut Orders,
 ) -> IngestEnd {
     let live = Live::new(context, track, feed, orders);
-    let (mut streams, mut heads) = (FuturesUnordered::new(), FuturesUnordered::new());
+    let (mut streams, mut heads, mut answers) =
+        (FuturesUnordered::new(), FuturesUnordered::new(), FuturesUnordered::new());
+    let mut wanted_groups = track.group_requests.passed();
     let mut anew_below = None;
     if let Some(head) = head {
         anew_below = head.anew_below;
@@ -97,6 +100,19 @@ pub(super) async fn feed(
             biased;
             Some(outcome) = streams.next(), if !streams.is_empty() => outcome,
             Some(outcome) = heads.next(), if !heads.is_empty() => outcome,
+            Some(answer) = answers.next(), if !answers.is_empty() => {
+                log_update(track, answer);
+                Ok(())
+            }
+            Ok(()) = wanted_groups.changed(), if feed.on => {
+                let new_group_request = *wanted_groups.borrow_and_update();
+                let update = Parameters { new_group_request, ..Parameters::default() };
+                match feed.subscription().send_update(update) {
+                    Ok(answer) => answers.push(answer),
+                    Err(error) => log_update(track, Err(error)),
+                }
+                Ok(())
+            }
             role = orders.next() => match obey(context, track, feed, role, orders).await {
                 Ok(Some(head)) => {
                     anew_below = head.anew_below;
@@ -117,10 +133,7 @@ pub(super) async fn feed(
                 }
                 TrackEvent::Datagram(datagram) => live.feed_datagram(datagram),
                 TrackEvent::Done { status, .. } => {
-                    let last = async {
-                        while heads.next().await.is_some() {}
-                        while streams.next().await.is_some() {}
-                    };
+                    let last = async { tokio::join!(heads.for_each(|_| ready(())), streams.for_each(|_| ready(()))) };
                     if timeout(limit::LAST_STREAMS, last).await.is_err() {
                         tracing::debug!(track = %track.name, "a stream did not end after PUBLISH_DONE");
                     }
@@ -134,6 +147,12 @@ pub(super) async fn feed(
             return IngestEnd::Malformed;
         }
         store_completed(context, track).await;
+    }
+}
+
+fn log_update(track: &Track, answer: Result<Parameters, RequestFailure>) {
+    if let Err(error) = answer {
+        tracing::debug!(track = %track.name, %error, "publisher does not begin a new group");
     }
 }
 

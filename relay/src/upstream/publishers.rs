@@ -69,6 +69,10 @@ struct Seat {
     id: u64,
     source: Source,
     role: watch::Sender<Role>,
+    /// The upstream moves: who succeeds it.
+    successor: Option<u64>,
+    /// When it is left: once a group above this one has begun, or at this time.
+    ends: Option<(u64, Instant)>,
 }
 
 /// How long nothing has come, and when those who stand by are to be asked about it.
@@ -156,11 +160,51 @@ impl<'a> Publishers<'a> {
 
     /// Gives a seat to every publisher that came to this relay and has none.
     fn admit(&mut self) {
-        for source in self.context.router.sources(&self.track.name) {
+        let sources = self.context.router.sources(&self.track.name);
+        self.follow_upstream(&sources);
+        for source in sources {
             let seated = self.seats.iter().any(|seat| seat.source.session.same(&source.session));
             let room = self.seats.len() < limit::PUBLISHERS_PER_TRACK;
             if room && !source.upstream && !seated && !self.is_spent(&source) {
-                self.seat(source);
+                let _ = self.seat(source);
+            }
+        }
+    }
+
+    /// Joins the place that an upstream in use asked to move to, before the old one is left (GOAWAY, draft-18 section 9.4.1).
+    fn follow_upstream(&mut self, sources: &[Source]) {
+        let gone = |seat: &Seat| {
+            let known = sources.iter().any(|source| source.session.same(&seat.source.session));
+            seat.source.upstream && seat.successor.is_none() && !known
+        };
+        let Some(place) = self.seats.iter().position(gone) else { return };
+        let next = sources.iter().find(|source| source.upstream && !self.is_spent(source));
+        let Some(next) = next.filter(|next| !self.seats.iter().any(|seat| seat.source.is_same(next))).cloned() else {
+            return;
+        };
+        let successor = self.seat(next);
+        self.seats[place].successor = Some(successor);
+    }
+
+    /// A publisher is ready to take over from one that it succeeds, or has done so.
+    fn succeed(&mut self, id: u64, sends: bool) {
+        let Some(old) = self.seats.iter_mut().find(|seat| seat.successor == Some(id)) else { return };
+        if sends {
+            let newest = self.track.largest().map_or(0, |largest| largest.group);
+            old.ends = Some((newest, Instant::now() + limit::UPSTREAM_OVERLAP));
+            // Its place in the order is taken; it sends on until it is told to leave.
+            self.roster.remove(old.id, Instant::now());
+        } else {
+            self.roster.join(id, Instant::now());
+        }
+    }
+
+    /// Leaves upstreams whose successors have begun a group.
+    fn leave_moved(&mut self) {
+        let newest = self.track.largest().map_or(0, |largest| largest.group);
+        for seat in &self.seats {
+            if seat.ends.is_some_and(|(group, at)| newest > group || Instant::now() >= at) {
+                seat.role.send_replace(Role::Leave);
             }
         }
     }
@@ -176,18 +220,19 @@ impl<'a> Publishers<'a> {
         self.spent.iter().any(|(spent, _)| spent.is_same(source))
     }
 
-    fn seat(&mut self, source: Source) {
+    fn seat(&mut self, source: Source) -> u64 {
         self.next_id += 1;
         let id = self.next_id;
         let role = watch::Sender::new(self.roster.add(id, Instant::now()));
         let orders = Orders { id, role: role.subscribe(), news: self.report.clone() };
         let seat = occupy(self.context.clone(), self.track.clone(), self.hops.to_vec(), source.clone(), orders);
         self.running.push(Box::pin(async move { (id, seat.await) }));
-        self.seats.push(Seat { id, source, role });
+        self.seats.push(Seat { id, source, role, successor: None, ends: None });
+        id
     }
 
     fn tell_roles(&self) {
-        for seat in &self.seats {
+        for seat in self.seats.iter().filter(|seat| seat.ends.is_none()) {
             let role = self.roster.role(seat.id);
             seat.role.send_if_modified(|now| std::mem::replace(now, role) != role);
         }
@@ -197,6 +242,7 @@ impl<'a> Publishers<'a> {
         match news {
             News::Sends { properties, largest } => {
                 self.roster.settled(id);
+                self.succeed(id, true);
                 self.served = true;
                 if self.roster.sends(id) {
                     // A word on the largest location counts for as long as who gave it.
@@ -207,6 +253,7 @@ impl<'a> Publishers<'a> {
             }
             News::StandsBy(largest) => {
                 self.roster.settled(id);
+                self.succeed(id, false);
                 if !self.roster.sends(id) && self.silence.is_broken_by(largest, self.track.log.largest()) {
                     tracing::info!(track = %self.track.name, "publisher fell silent; another one is further");
                     self.switched();
@@ -222,6 +269,7 @@ impl<'a> Publishers<'a> {
     }
 
     fn look(&mut self) {
+        self.leave_moved();
         // Who refused or ended may have the track by now.
         self.spent.retain(|(_, at)| at.elapsed() < limit::PUBLISHER_RETRY);
         if self.roster.look(Instant::now()) {

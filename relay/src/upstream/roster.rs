@@ -19,6 +19,8 @@ pub(super) enum Role {
 #[derive(Debug)]
 struct Place {
     id: u64,
+    /// Sends beside the chosen one, whom it is about to succeed.
+    joined: bool,
     /// It has done what its role asks of it.
     settled: bool,
     /// When its role was given to it.
@@ -49,7 +51,7 @@ impl Roster {
 
     /// Takes in a publisher, behind those that are here.
     pub(super) fn add(&mut self, id: u64, now: Instant) -> Role {
-        self.places.push(Place { id, settled: false, since: now, slow: false });
+        self.places.push(Place { id, joined: false, settled: false, since: now, slow: false });
         self.chosen.get_or_insert(id);
         self.role(id)
     }
@@ -81,6 +83,13 @@ impl Roster {
         self.chosen = Some(id);
         if let Some(place) = self.places.iter_mut().find(|place| place.id == id && !self.merging) {
             (place.settled, place.since) = (false, now);
+        }
+    }
+
+    /// Lets a publisher send beside the one it is about to succeed.
+    pub(super) fn join(&mut self, id: u64, now: Instant) {
+        if let Some(place) = self.places.iter_mut().find(|place| place.id == id) {
+            (place.joined, place.settled, place.since) = (true, false, now);
         }
     }
 
@@ -118,7 +127,8 @@ impl Roster {
     }
 
     pub(super) fn role(&self, id: u64) -> Role {
-        if self.merging || self.chosen == Some(id) {
+        let joined = self.places.iter().any(|place| place.id == id && place.joined);
+        if self.merging || joined || self.chosen == Some(id) {
             Role::Send { from: self.from }
         } else {
             Role::StandBy(self.probes)

@@ -226,14 +226,18 @@ async fn subscribe(
     send: bool,
 ) -> Result<(Feed, Option<Head>), RequestFailure> {
     session.connection().set_max_incoming_uni(limit::PUBLISHER_STREAMS);
-    let parameters = Parameters { hops: context.onward(hops), ..Parameters::default() };
+    let newest = track.largest().map(|largest| largest.group);
+    let new_group_request = track.group_requests.outstanding(newest).filter(|_| send);
+    let parameters = Parameters { hops: context.onward(hops), new_group_request, ..Parameters::default() };
     if !send {
         let parameters = Parameters { filter: Some(Filter::LargestObject), forward: Some(false), ..parameters };
         let subscription = session.subscribe(track.name.clone(), parameters).await?;
         return Ok((Feed { session, subscription: Held::Own(subscription), on: false }, None));
     }
     let Joined { subscription, head } = session.join(track.name.clone(), parameters, 0).await?;
-    let head = Head::new(track, head, subscription.parameters().largest_object);
+    let largest = subscription.parameters().largest_object;
+    track.group_requests.began_at(largest.map(|largest| largest.group));
+    let head = Head::new(track, head, largest);
     Ok((Feed { session, subscription: Held::Own(subscription), on: true }, Some(head)))
 }
 

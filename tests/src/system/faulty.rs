@@ -8,8 +8,8 @@ use std::time::Duration;
 use bytes::Bytes;
 use certs::{CertificateSettings, CertificateStore};
 use fanout::{
-    LogSettings, MemoryBudget, NoObserver, ServeSettings, SlowViewerPolicy, SubgroupAppender, SubgroupMeta,
-    SubscriptionSink, TrackLog, resolve_filter, serve_subscription,
+    DeliveryTimeouts, LogSettings, MemoryBudget, NoObserver, ServeSettings, SlowViewerPolicy, SubgroupAppender,
+    SubgroupMeta, SubscriptionSink, TrackLog, resolve_filter, serve_subscription,
 };
 use moqt::{Filter, FullTrackName, GroupOrder, Parameters, Properties, RequestErrorCode, StreamErrorCode, Version};
 use tokio::task::JoinSet;
@@ -167,7 +167,7 @@ async fn forward(request: IncomingSubscribe, log: TrackLog) {
         subscriber_priority: 128,
         publisher_priority: 128,
         order: GroupOrder::Ascending,
-        object_delivery_timeout: None,
+        timeouts: DeliveryTimeouts::default(),
         slow: SlowViewerPolicy {
             max_lag_groups: usize::MAX,
             min_lag: Duration::ZERO,

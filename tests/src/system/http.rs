@@ -65,9 +65,22 @@ fn join_chunks(mut rest: &[u8]) -> Vec<u8> {
 /// # Panics
 /// Nobody answers, or the answer is no HTTP.
 pub async fn http_get(address: SocketAddr, path: &str) -> HttpAnswer {
+    exchange(address, format!("GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")).await
+}
+
+/// POST of JSON over TCP.
+///
+/// # Panics
+/// Nobody answers, or the answer is no HTTP.
+pub async fn http_post(address: SocketAddr, path: &str, json: &str) -> HttpAnswer {
+    let fields = format!("Content-Type: application/json\r\nContent-Length: {}", json.len());
+    let request = format!("POST {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n{fields}\r\n\r\n{json}");
+    exchange(address, request).await
+}
+
+async fn exchange(address: SocketAddr, request: String) -> HttpAnswer {
     let exchange = async {
         let mut stream = TcpStream::connect(address).await.unwrap();
-        let request = format!("GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
         stream.write_all(request.as_bytes()).await.unwrap();
         let mut answer = Vec::new();
         stream.read_to_end(&mut answer).await.unwrap();

@@ -16,7 +16,7 @@ use tokio::task::JoinHandle;
 
 pub use arena::{Arena, PROTOCOL_VIOLATION, violations};
 pub use faulty::{FaultyRelay, Wrong};
-pub use http::{HttpAnswer, http_get};
+pub use http::{HttpAnswer, http_get, http_post};
 pub use publisher::{Dialed, Listening, PublishedTrack, Publisher, payload};
 pub use relay::{RunningRelay, chain, free_port, metric, metrics, settings, upstream};
 pub use viewer::{Arrival, Carrier, Frames, Viewer};

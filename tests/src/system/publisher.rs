@@ -9,9 +9,9 @@ use std::time::Duration;
 use bytes::Bytes;
 use certs::{CertificateSettings, CertificateStore};
 use fanout::{
-    FetchRange, GroupAnswer, GroupSource, LogSettings, MemoryBudget, NoObserver, ServeObserver, ServeSettings,
-    SlowViewerPolicy, SubgroupAppender, SubgroupMeta, SubscriptionSink, TrackLog, fetch_end, resolve_filter,
-    serve_fetch, serve_subscription,
+    DeliveryTimeouts, FetchRange, GroupAnswer, GroupSource, LogSettings, MemoryBudget, NoObserver, ServeObserver,
+    ServeSettings, SlowViewerPolicy, SubgroupAppender, SubgroupMeta, SubscriptionSink, TrackLog, fetch_end,
+    resolve_filter, serve_fetch, serve_subscription,
 };
 use moqt::{
     FullTrackName, GroupOrder, Location, Namespace, ObjectHeader, ObjectStatus, Parameters, Properties,
@@ -43,6 +43,10 @@ pub struct PublishedTrack {
     active: watch::Sender<usize>,
     /// Objects handed to subscriptions' streams.
     sent: AtomicU64,
+    /// Parameters of SUBSCRIBEs, as they came.
+    wanted: Mutex<Vec<Parameters>>,
+    /// NEW_GROUP_REQUESTs of updates, as they came.
+    group_requests: Mutex<Vec<u64>>,
     /// Standalone FETCHes, as asked.
     fetches: Mutex<Vec<(Location, Location)>>,
     /// FETCHes wait while it is shut.
@@ -226,6 +230,8 @@ impl PublishedTrack {
             subscribes: watch::Sender::new(0),
             active: watch::Sender::new(0),
             sent: AtomicU64::new(0),
+            wanted: Mutex::default(),
+            group_requests: Mutex::default(),
             fetches: Mutex::default(),
             gate: watch::Sender::new(true),
             gaps: Mutex::default(),
@@ -324,6 +330,22 @@ impl PublishedTrack {
         self.sent.load(Ordering::Relaxed)
     }
 
+    /// Parameters of the SUBSCRIBEs so far.
+    ///
+    /// # Panics
+    /// Another test thread panicked.
+    pub fn wanted(&self) -> Vec<Parameters> {
+        self.wanted.lock().unwrap().clone()
+    }
+
+    /// NEW_GROUP_REQUESTs of updates so far.
+    ///
+    /// # Panics
+    /// Another test thread panicked.
+    pub fn group_requests(&self) -> Vec<u64> {
+        self.group_requests.lock().unwrap().clone()
+    }
+
     /// Standalone FETCHes so far, as start and end.
     ///
     /// # Panics
@@ -346,6 +368,7 @@ impl PublishedTrack {
         self.subscribes.send_modify(|count| *count += 1);
         let largest = self.log.largest();
         let wanted = request.parameters.clone();
+        self.wanted.lock().unwrap().push(wanted.clone());
         let answer = Parameters { largest_object: largest, ..Parameters::default() };
         if let Ok(writer) = request.accept(answer, self.properties.clone()) {
             self.serve(writer, &wanted, largest).await;
@@ -361,7 +384,7 @@ impl PublishedTrack {
             subscriber_priority: 128,
             publisher_priority: 128,
             order: GroupOrder::Ascending,
-            object_delivery_timeout: None,
+            timeouts: DeliveryTimeouts::new(wanted, &Properties::default()),
             slow: SlowViewerPolicy {
                 max_lag_groups: usize::MAX,
                 min_lag: Duration::ZERO,
@@ -372,7 +395,7 @@ impl PublishedTrack {
         self.active.send_modify(|count| *count += 1);
         let active = Active(&self.active);
         let version = writer.version();
-        serve_subscription(&self.log, SubscriptionSink::new(writer, version), settings, &Sent(&self.sent)).await;
+        serve_subscription(&self.log, SubscriptionSink::new(writer, version), settings, &Seen(self)).await;
         drop(active);
     }
 
@@ -404,12 +427,16 @@ impl Drop for Active<'_> {
     }
 }
 
-/// Counts what subscriptions are sent.
-struct Sent<'a>(&'a AtomicU64);
+/// Counts what subscriptions are sent, and notes what they ask for.
+struct Seen<'a>(&'a PublishedTrack);
 
-impl ServeObserver for Sent<'_> {
+impl ServeObserver for Seen<'_> {
     fn sent(&self, objects: u64, _bytes: u64) {
-        self.0.fetch_add(objects, Ordering::Relaxed);
+        self.0.sent.fetch_add(objects, Ordering::Relaxed);
+    }
+
+    fn new_group_requested(&self, group: u64) {
+        self.0.group_requests.lock().unwrap().push(group);
     }
 }
 

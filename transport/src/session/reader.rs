@@ -107,6 +107,17 @@ impl Subscription {
         self.guard.update(parameters).await
     }
 
+    /// As [`Subscription::update`], but the answer may be waited for beside the subscription's events.
+    ///
+    /// # Errors
+    /// The request could not be sent.
+    pub fn send_update(
+        &self,
+        parameters: Parameters,
+    ) -> Result<impl Future<Output = Result<Parameters, RequestFailure>> + Send + use<>, RequestFailure> {
+        self.guard.send_update(parameters)
+    }
+
     /// The next stream, datagram or end. After `Done` or `Lost` it keeps returning `Lost`. Cancel safe.
     pub async fn next(&mut self) -> TrackEvent {
         loop {

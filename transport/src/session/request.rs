@@ -79,6 +79,14 @@ impl RequestGuard {
 
     /// Sends REQUEST_UPDATE and waits for its answer.
     pub(crate) async fn update(&self, parameters: Parameters) -> Result<Parameters, RequestFailure> {
+        self.send_update(parameters)?.await
+    }
+
+    /// Sends REQUEST_UPDATE; the future is its answer.
+    pub(crate) fn send_update(
+        &self,
+        parameters: Parameters,
+    ) -> Result<impl Future<Output = Result<Parameters, RequestFailure>> + Send + use<>, RequestFailure> {
         let (answer, arrives) = oneshot::channel();
         let sent = self.shared.with(|state| {
             let prefix = parameters.namespace_prefix.clone();
@@ -91,7 +99,8 @@ impl RequestGuard {
             Ok(sent)
         });
         check_sent(&self.shared, sent)?;
-        wait(&self.shared, self.shared.request_timeout, arrives).await
+        let shared = self.shared.clone();
+        Ok(async move { wait(&shared, shared.request_timeout, arrives).await })
     }
 }
 

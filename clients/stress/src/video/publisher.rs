@@ -5,8 +5,9 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use fanout::{
-    AppendError, FetchRange, LogSettings, MemoryBudget, NoObserver, ServeSettings, SlowViewerPolicy, SubgroupAppender,
-    SubgroupMeta, SubscriptionSink, TrackLog, fetch_end, resolve_filter, serve_fetch, serve_subscription,
+    AppendError, DeliveryTimeouts, FetchRange, LogSettings, MemoryBudget, NoObserver, ServeSettings, SlowViewerPolicy,
+    SubgroupAppender, SubgroupMeta, SubscriptionSink, TrackLog, fetch_end, resolve_filter, serve_fetch,
+    serve_subscription,
 };
 use moqt::{
     FullTrackName, GroupOrder, Namespace, ObjectHeader, ObjectStatus, Parameters, Properties, RequestErrorCode, Version,
@@ -157,7 +158,7 @@ impl Track {
             subscriber_priority: wanted.subscriber_priority.unwrap_or(PRIORITY),
             publisher_priority: PRIORITY,
             order: GroupOrder::Ascending,
-            object_delivery_timeout: None,
+            timeouts: DeliveryTimeouts::default(),
             slow: SlowViewerPolicy {
                 max_lag_groups: usize::MAX,
                 min_lag: Duration::ZERO,
