@@ -5,4 +5,6 @@ mod answers;
 mod malformed;
 mod publishers;
 mod session;
+mod subgroups;
+mod timing;
 mod tokens;
