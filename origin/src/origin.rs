@@ -8,7 +8,9 @@ use fanout::MemoryBudget;
 use moqt::Version;
 use process::{CLOSE_MARGIN, Contradiction, HttpSettings, Metrics, Shutdown, serve_http};
 use tokio::{net::TcpListener, task::JoinSet, time::timeout};
-use transport::{BindError, ClientEndpoint, ClientSettings, ConnectionSettings, EndpointSettings, ServerEndpoint};
+use transport::{
+    BindError, ClientEndpoint, ClientSettings, ConnectionSettings, EndpointSettings, Qlog, ServerEndpoint,
+};
 
 use crate::{
     Settings, admin,
@@ -52,6 +54,9 @@ pub enum OriginError {
         /// The operating system's reason.
         source: io::Error,
     },
+    /// Traces cannot be written where the settings say.
+    #[error("cannot write traces as [qlog] says")]
+    Qlog(#[source] io::Error),
     /// No UDP socket to dial relays from.
     #[error("cannot open a UDP socket")]
     Socket(#[source] io::Error),
@@ -94,8 +99,10 @@ impl Origin {
             trust,
             drafts: _,
             log: _,
+            qlog,
         } = settings;
         let access = Access::load(&access)?;
+        let qlog = Qlog::start(&qlog).map_err(OriginError::Qlog)?;
         let budget = MemoryBudget::new(retain.total_bytes);
         let mut publications = Publications::default();
         let mut sources = Vec::with_capacity(broadcasts.len());
@@ -118,7 +125,7 @@ impl Origin {
         } else {
             let (store, watcher) = CertificateStore::load(&certificate.kept_in(state_directory.as_deref()))?;
             let settings = endpoint_settings(listen, versions.clone()).with_reset_secret(state_directory.as_deref());
-            let endpoint = ServerEndpoint::bind(settings, store.clone(), None)?;
+            let endpoint = ServerEndpoint::bind(settings, store.clone(), None)?.traced(qlog.clone());
             (Some(endpoint), Some((store, watcher)))
         };
         let links = if publish.is_empty() {
@@ -128,7 +135,8 @@ impl Origin {
             let idle_timeout = defaults.connection.idle_timeout;
             let connection = ConnectionSettings { idle_timeout, ..connection_settings() };
             let settings = ClientSettings { connection, versions: versions.clone(), ..defaults };
-            let client = Arc::new(ClientEndpoint::new(settings).map_err(OriginError::Socket)?);
+            let client = ClientEndpoint::new(settings).map_err(OriginError::Socket)?;
+            let client = Arc::new(client.traced(qlog));
             // Relays that this origin dials are asked for tokens by nobody.
             let open = Access::load(&AccessSettings::default())?;
             let link = |address| RelayLink {
@@ -141,13 +149,7 @@ impl Origin {
             };
             publish.into_iter().map(link).collect()
         };
-        let http = match http {
-            Some(address) => {
-                let bound = process::listen(address);
-                Some(bound.map_err(|source| OriginError::Http { address, source })?)
-            }
-            None => None,
-        };
+        let http = http.map(listen_http).transpose()?;
         Ok(Self { endpoint, certificates, hash_directory, http, metrics: None, links, publications, access, sources })
     }
 
@@ -225,6 +227,10 @@ impl Origin {
         };
         let _ = timeout(CLOSE_MARGIN / 2, heard).await;
     }
+}
+
+fn listen_http(address: SocketAddr) -> Result<TcpListener, OriginError> {
+    process::listen(address).map_err(|source| OriginError::Http { address, source })
 }
 
 fn endpoint_settings(addresses: Vec<SocketAddr>, versions: Vec<Version>) -> EndpointSettings {

@@ -8,7 +8,7 @@ use clap::{Parser, ValueHint};
 use moqt::{Namespace, Version};
 use process::{Contradiction, LogSettings, Secret, SettingsArguments};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
-use transport::Address;
+use transport::{Address, QlogSettings};
 
 use crate::package::Packaging;
 
@@ -45,6 +45,8 @@ pub struct Settings {
     pub trust: RelayTrustSettings,
     /// What is logged.
     pub log: LogSettings,
+    /// Traces of connections.
+    pub qlog: QlogSettings,
 }
 
 impl Settings {
@@ -98,6 +100,7 @@ impl Default for Settings {
             certificate: CertificateSettings::default(),
             trust: RelayTrustSettings::default(),
             log: LogSettings::default(),
+            qlog: QlogSettings::default(),
         }
     }
 }

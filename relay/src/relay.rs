@@ -13,7 +13,7 @@ use process::{Metrics, Shutdown};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
-use transport::{Accepted, Address, EndpointSettings, ServerEndpoint, TrustSettings};
+use transport::{Accepted, Address, EndpointSettings, Qlog, ServerEndpoint, TrustSettings};
 
 use crate::cache::{CacheLimits, FrameCache};
 use crate::http::Https;
@@ -58,7 +58,11 @@ pub(crate) struct Farewell {
 
 impl Context {
     /// Needs a tokio runtime.
-    pub(crate) fn new(settings: RelaySettings, upstreams: Vec<Upstream>) -> Result<Arc<Self>, LoadError> {
+    pub(crate) fn new(
+        settings: RelaySettings,
+        upstreams: Vec<Upstream>,
+        qlog: Option<Arc<Qlog>>,
+    ) -> Result<Arc<Self>, LoadError> {
         let budget = MemoryBudget::new(settings.memory.limit_bytes);
         let cache = Arc::new(FrameCache::new(CacheLimits {
             bytes: settings.memory.cache_bytes,
@@ -73,7 +77,7 @@ impl Context {
             registry: Registry::default(),
             cache,
             budget,
-            dialer: Dialer::new(upstreams, settings.versions()).map_err(LoadError::Client)?,
+            dialer: Dialer::new(upstreams, settings.versions(), qlog).map_err(LoadError::Client)?,
             drain: CancellationToken::new(),
             farewell: OnceLock::new(),
             stop: CancellationToken::new(),
@@ -214,6 +218,9 @@ pub enum LoadError {
     /// TLS cannot be set up.
     #[error(transparent)]
     Tls(#[from] transport::TlsError),
+    /// Traces cannot be written where the settings say.
+    #[error("cannot write traces as [qlog] says: {0}")]
+    Qlog(std::io::Error),
     /// Sockets for dialing cannot be had.
     #[error("cannot open a socket for dialing: {0}")]
     Client(std::io::Error),
@@ -261,7 +268,8 @@ impl Relay {
         let (certificates, mut watcher) =
             CertificateStore::load(&certificate_settings(&settings).kept_in(shared.state_directory.as_deref()))?;
         let upstreams = upstreams(&settings, shared.upstream_trust.as_ref())?;
-        let context = Context::new(settings, upstreams)?;
+        let qlog = Qlog::start(&settings.qlog).map_err(LoadError::Qlog)?;
+        let context = Context::new(settings, upstreams, qlog.clone())?;
         let settings = &context.settings;
         let (public, routes) =
             http::routes(context.clone(), certificates.clone(), shared.metrics.clone(), shared.pages);
@@ -277,7 +285,8 @@ impl Relay {
             .with_reset_secret(shared.state_directory.as_deref()),
             certificates.clone(),
             Some(transport::HttpService::new(public.clone())),
-        )?;
+        )?
+        .traced(qlog);
         let port = endpoint.local_addresses().first().map_or(0, SocketAddr::port);
         // The other way round HTTPS would take the port that HTTP was told to have.
         let http = process::bind_localhost(settings.http_port);

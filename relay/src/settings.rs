@@ -8,6 +8,7 @@ use access::AccessSettings;
 use moqt::Version;
 use process::{Contradiction, LogSettings, Secret};
 use serde::{Deserialize, Serialize};
+use transport::QlogSettings;
 
 /// UDP port that players and other relays know by default.
 const DEFAULT_PORT: u16 = 4443;
@@ -51,6 +52,8 @@ pub struct RelaySettings {
     pub http: HttpSettings,
     /// HTTPS over TCP on the UDP addresses.
     pub https: HttpsSettings,
+    /// Traces of connections.
+    pub qlog: QlogSettings,
     /// Logs.
     pub log: LogSettings,
 }
@@ -187,6 +190,7 @@ impl Default for RelaySettings {
             drain_ms: 5_000,
             http: HttpSettings::default(),
             https: HttpsSettings::default(),
+            qlog: QlogSettings::default(),
             log: LogSettings::default(),
         }
     }

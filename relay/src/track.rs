@@ -217,7 +217,7 @@ mod tests {
     fn context(tracks: usize) -> Arc<Context> {
         let mut settings = RelaySettings::default();
         settings.limit.tracks = tracks;
-        Context::new(settings, Vec::new()).unwrap()
+        Context::new(settings, Vec::new(), None).unwrap()
     }
 
     fn name(text: &str) -> FullTrackName {

@@ -86,7 +86,7 @@ pub async fn start(flags: Flags, shutdown: Shutdown) -> Result<(), StartError> {
     let bound = standalone.bound();
     let text = if flags.json { bound.to_json() } else { bound.to_string() };
     io::stdout().write_all(text.as_bytes()).and_then(|()| io::stdout().flush()).map_err(StartError::Output)?;
-    standalone.run(shutdown).await;
+    Box::pin(standalone.run(shutdown)).await;
     Ok(())
 }
 

@@ -23,6 +23,7 @@ fn plan(relay: SocketAddr, scheme: &str, cases: &[Case]) -> Plan {
         timeout: Some(Duration::from_secs(60)),
         form: Form::Json,
         verbose: false,
+        qlog: None,
     }
 }
 

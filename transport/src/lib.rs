@@ -11,6 +11,7 @@
 //! | `tls` | certificates, trust and QUIC transport parameters |
 //! | `priority` | MOQT priorities as stream priorities |
 //! | `address` | `https://` and `moqt://` addresses |
+//! | `qlog` | traces of connections as files |
 //! | `wire` | what passes over a connection, for those who want to see it |
 //! | `session` | the async MOQT session that applications hold |
 //! | `limit` | every bound, with its unit and reason |
@@ -23,6 +24,7 @@ mod https;
 pub mod limit;
 pub mod loopback;
 mod priority;
+mod qlog;
 mod quic;
 mod session;
 mod tls;
@@ -44,6 +46,7 @@ pub use http3::HttpResponse;
 pub use http3::{HttpBody, HttpService};
 pub use https::{HttpsAcceptor, HttpsStream, bind_https};
 pub use priority::{CONTROL_PRIORITY, MAX_GROUP_RANK, REQUEST_PRIORITY, stream_priority};
+pub use qlog::{Qlog, QlogSettings, Share};
 pub use session::{
     Driver, FetchReader, FetchWriter, FetchedObject, GoAwayNotice, IncomingFetch, IncomingNamespace, IncomingPrefix,
     IncomingPublish, IncomingRequest, IncomingSubscribe, IncomingTrackStatus, Joined, Lease, LeaseRefusal,

@@ -124,6 +124,24 @@ pub const TCP_BACKLOG: i32 = 1024;
 /// has at a time.
 pub(crate) const OBSERVED_FETCHES: usize = 4096;
 
+/// Records that wait for the qlog writer, about half a second of a busy connection; beyond that they are dropped and counted.
+pub(crate) const QLOG_QUEUE: usize = 8192;
+
+/// Longest wait for the qlog writer at the end of a process.
+pub(crate) const QLOG_FLUSH: Duration = Duration::from_secs(1);
+
+/// Bytes that most qlog records have room in.
+pub(crate) const QLOG_RECORD_BYTES: usize = 512;
+
+/// Bytes of what could not be read that a qlog record shows: type and length, but no token.
+pub(crate) const QLOG_RAW_BYTES: usize = 8;
+
+/// Files kept in a qlog directory unless the operator says otherwise.
+pub(crate) const QLOG_FILES: usize = 200;
+
+/// Bytes of one qlog file unless the operator says otherwise: some minutes of video with every packet.
+pub(crate) const QLOG_FILE_BYTES: u64 = 64 << 20;
+
 /// Bytes of the connection id that a client's first packet makes up: the most there are, as quinn does.
 pub(crate) const INITIAL_ID_BYTES: usize = 20;
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use quinn::crypto::rustls::{QuicClientConfig, QuicServerConfig};
-use quinn::{AckFrequencyConfig, IdleTimeout, MtuDiscoveryConfig, TransportConfig, VarInt};
+use quinn::{AckFrequencyConfig, IdleTimeout, MtuDiscoveryConfig, QlogStream, TransportConfig, VarInt};
 use rustls::client::WebPkiServerVerifier;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::crypto::ring::cipher_suite::{
@@ -129,7 +129,7 @@ pub(crate) fn server_config(
     tls.ignore_client_order = true;
     let mut config = quinn::ServerConfig::with_crypto(Arc::new(QuicServerConfig::try_from(tls).map_err(refused)?));
     config
-        .transport_config(transport_config(settings, Side::Server)?)
+        .transport_config(transport_config(settings, Side::Server, None)?)
         .max_incoming(limit::MAX_UNDECIDED_CLIENTS)
         .incoming_buffer_size(limit::UNDECIDED_CLIENT_BUFFER)
         .incoming_buffer_size_total(limit::UNDECIDED_CLIENTS_BUFFER);
@@ -164,7 +164,7 @@ pub(crate) fn client_config(
         .with_no_client_auth();
     tls.alpn_protocols = alpn;
     let mut config = quinn::ClientConfig::new(Arc::new(QuicClientConfig::try_from(tls).map_err(refused)?));
-    config.transport_config(transport_config(settings, Side::Client)?);
+    config.transport_config(transport_config(settings, Side::Client, None)?);
     Ok(config)
 }
 
@@ -175,7 +175,11 @@ fn provider() -> Arc<CryptoProvider> {
     Arc::new(provider)
 }
 
-fn transport_config(settings: &ConnectionSettings, side: Side) -> Result<Arc<TransportConfig>, TlsError> {
+pub(crate) fn transport_config(
+    settings: &ConnectionSettings,
+    side: Side,
+    trace: Option<QlogStream>,
+) -> Result<Arc<TransportConfig>, TlsError> {
     let idle = IdleTimeout::try_from(settings.idle_timeout).map_err(|_| TlsError::Setting("idle_timeout"))?;
     let mut acks = AckFrequencyConfig::default();
     acks.ack_eliciting_threshold(VarInt::from_u32(limit::ACK_THRESHOLD)).max_ack_delay(Some(limit::MAX_ACK_DELAY));
@@ -194,7 +198,8 @@ fn transport_config(settings: &ConnectionSettings, side: Side) -> Result<Arc<Tra
         .mtu_discovery_config(Some(MtuDiscoveryConfig::default()))
         .datagram_receive_buffer_size(Some(limit::DATAGRAM_RECEIVE_BUFFER))
         .datagram_send_buffer_size(limit::DATAGRAM_SEND_BUFFER)
-        .enable_segmentation_offload(true);
+        .enable_segmentation_offload(true)
+        .qlog_stream(trace);
     if side == Side::Client {
         config.keep_alive_interval(Some(limit::KEEP_ALIVE_INTERVAL.min(settings.idle_timeout / 3)));
     }

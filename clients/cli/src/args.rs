@@ -2,13 +2,15 @@
 
 use std::path::PathBuf;
 use std::str::FromStr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
 use moqt::{Namespace, Version};
 use process::Secret;
-use transport::{Address, TrustSettings};
+use transport::{Address, Qlog, QlogSettings, TrustSettings};
 
+use crate::error::Failure;
 use crate::target::{Target, parse_namespace};
 use crate::token::{TOKEN_EXAMPLES, TokenArguments};
 
@@ -74,6 +76,9 @@ pub(crate) enum Command {
     /// Make and check tokens, and the keys that prove them
     #[command(after_long_help = TOKEN_EXAMPLES)]
     Token(TokenArguments),
+    /// Show a qlog file: what went over a connection, message by message
+    #[command(after_long_help = format!("{TRACE_EXAMPLES}\n\n{SEE_ALSO}"))]
+    Trace(TraceArguments),
 }
 
 const LS_EXAMPLES: &str = "\
@@ -110,6 +115,16 @@ Examples:
   efir conformance https://relay.example -t fetch -t joining-fetch --verbose
   efir conformance https://localhost:4443 --json | jq      one JSON object per case
   efir conformance --list                                  the cases' names";
+
+const TRACE_EXAMPLES: &str = "\
+Examples:
+  efir pull https://localhost:4443/live/demo --duration 2s --qlog traces
+  efir trace traces/83a1f0c2d4b5e697.sqlog                 messages, data streams, objects; a summary
+  efir trace relay.sqlog --only subscribe --only publish   those messages only
+  efir trace relay.sqlog --stream 4 --quic                 one stream, and what QUIC says
+  efir trace - --json --only control_message | jq .data.message
+
+Reads qlog as JSON text sequences, JSON lines or one document, also of other implementations.";
 
 const CONFORMANCE_NOTES: &str = "\
 The output is TAP version 14. `at_fault` of a failed case says who has to change something: relay, efir,
@@ -157,12 +172,24 @@ pub(crate) struct ConnectArguments {
     /// Token that the server wants to see; also EFIR_TOKEN, which other users of this machine cannot see
     #[arg(long, value_name = "TOKEN")]
     token: Option<String>,
+    /// Write a trace of every connection to this directory: `efir trace` shows them
+    #[arg(long, value_name = "DIR")]
+    qlog: Option<PathBuf>,
     /// Offer only this draft of MOQT: 18 or 16; may be repeated, most wanted first
     #[arg(long, value_name = "NUMBER", value_parser = parse_draft)]
     draft: Vec<Version>,
 }
 
 impl ConnectArguments {
+    /// Starts writing traces, if they are wanted.
+    pub(crate) fn traces(&self) -> Result<Option<Arc<Qlog>>, Failure> {
+        let settings = QlogSettings { dir: self.qlog.clone(), ..QlogSettings::default() };
+        Qlog::start(&settings).map_err(|error| {
+            let target = self.qlog.as_deref().map(|path| path.display().to_string()).unwrap_or_default();
+            Failure::Output { target, error }
+        })
+    }
+
     /// The drafts to offer, most wanted first.
     pub(crate) fn versions(&self) -> Vec<Version> {
         if self.draft.is_empty() { Version::ALL.to_vec() } else { self.draft.clone() }
@@ -304,6 +331,27 @@ pub(crate) struct ConformanceArguments {
     pub(crate) json: bool,
     #[command(flatten)]
     pub(crate) connect: ConnectArguments,
+}
+
+#[derive(Debug, Default, Args)]
+pub(crate) struct TraceArguments {
+    /// The file, or `-` for standard input
+    pub(crate) file: PathBuf,
+    /// Only events or messages whose name has this in it; may be repeated
+    #[arg(long, value_name = "TEXT")]
+    pub(crate) only: Vec<String>,
+    /// Only events of this stream
+    #[arg(long, value_name = "N")]
+    pub(crate) stream: Option<u64>,
+    /// Only events of connections whose name begins so
+    #[arg(long, value_name = "ID")]
+    pub(crate) connection: Option<String>,
+    /// Events of QUIC, too: packets, losses, congestion
+    #[arg(long)]
+    pub(crate) quic: bool,
+    /// The records as they are, one per line; the summary goes to standard error
+    #[arg(long)]
+    pub(crate) json: bool,
 }
 
 /// Where a pull begins.

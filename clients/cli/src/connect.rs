@@ -42,6 +42,7 @@ impl Connector {
         let endpoint =
             ClientEndpoint::new(ClientSettings { versions: arguments.versions(), ..ClientSettings::default() })
                 .map_err(|error| Failure::Connection(format!("cannot open a UDP socket: {error}")))?;
+        let endpoint = endpoint.traced(arguments.traces()?);
         Ok(Self { endpoint, trust: arguments.trust.settings(), token: arguments.token() })
     }
 

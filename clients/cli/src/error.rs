@@ -34,6 +34,14 @@ pub(crate) enum Failure {
     /// A conformance case that there is not.
     #[error(transparent)]
     UnknownCase(UnknownCase),
+    /// The input cannot be read.
+    #[error("cannot read {target}: {error}")]
+    Input {
+        /// The file.
+        target: String,
+        /// The system's words.
+        error: std::io::Error,
+    },
     /// The output cannot be written.
     #[error("cannot write {target}: {error}")]
     Output {
@@ -48,7 +56,7 @@ impl Failure {
     /// The process's exit code, as listed in `--help`.
     pub(crate) fn exit_code(&self) -> u8 {
         match self {
-            Self::Content(_) | Self::Output { .. } | Self::Cases { .. } => 1,
+            Self::Content(_) | Self::Output { .. } | Self::Input { .. } | Self::Cases { .. } => 1,
             Self::Usage(_) => 2,
             Self::Connection(_) => 3,
             Self::Refused(_) => 4,

@@ -17,6 +17,7 @@
 //! | `supervise` | keeps a session: reconnects, follows GOAWAY |
 //! | [`conformance`] | the cases that a relay is tested with |
 //! | `ls`, `pull`, `fetch`, `info`, `token` | the subcommands |
+//! | [`trace`] | qlog files as lines |
 //! | `report` | live line, summary, JSON |
 //! | `limit` | every bound, with its unit and reason |
 
@@ -39,6 +40,7 @@ mod sample;
 mod supervise;
 mod target;
 mod token;
+pub mod trace;
 mod track;
 
 use std::process::ExitCode;
@@ -76,6 +78,7 @@ async fn run(arguments: Arguments, shutdown: process::Shutdown) -> Result<(), Fa
         Command::Pull(arguments) => Box::pin(pull::run(arguments, shutdown)).await,
         Command::Fetch(arguments) => Box::pin(fetch::run(arguments, shutdown)).await,
         Command::Info(arguments) => Box::pin(info::run(arguments, shutdown)).await,
+        Command::Trace(arguments) => Box::pin(trace::run(arguments, shutdown)).await,
         Command::Conformance(arguments) => Box::pin(conformance::command(arguments, shutdown)).await,
         Command::Token(arguments) => token::run(&arguments),
     }

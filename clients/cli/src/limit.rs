@@ -76,3 +76,9 @@ pub(crate) const RECORDED_BYTES: usize = 64;
 pub(crate) const SEEN_OBJECTS: usize = 64;
 /// Largest object taken in a conformance case; those published there have 200 bytes.
 pub(crate) const TEST_OBJECT_BYTES: u64 = 64 << 10;
+/// Largest record of a trace that is read, in bytes.
+pub(crate) const TRACE_RECORD_BYTES: u64 = 16 << 20;
+/// Largest trace that is one JSON document, in bytes: it is read whole.
+pub(crate) const TRACE_DOCUMENT_BYTES: u64 = 512 << 20;
+/// Names of connections and of messages that a trace's summary tells apart.
+pub(crate) const TRACE_NAMES: usize = 1000;

@@ -5,7 +5,7 @@ use super::*;
 use crate::RelaySettings;
 
 fn edge(settings: RelaySettings) -> (Router, Router, Arc<Context>) {
-    let context = Context::new(settings, Vec::new()).unwrap();
+    let context = Context::new(settings, Vec::new(), None).unwrap();
     let (certificates, _) = CertificateStore::load(&certs::CertificateSettings::default()).unwrap();
     // Only one recorder may be installed, and each test has threads of its own.
     static METRICS: std::sync::OnceLock<Metrics> = std::sync::OnceLock::new();

@@ -5,7 +5,8 @@ use std::sync::Arc;
 use moqt::Version;
 use process::Secret;
 use transport::{
-    Address, AddressError, ClientEndpoint, ClientSettings, Connection, ConnectionSettings, DialError, TrustSettings,
+    Address, AddressError, ClientEndpoint, ClientSettings, Connection, ConnectionSettings, DialError, Qlog,
+    TrustSettings,
 };
 
 use crate::limit;
@@ -38,10 +39,14 @@ pub(crate) struct Dialer {
 
 impl Dialer {
     /// Needs a tokio runtime.
-    pub(crate) fn new(upstreams: Vec<Upstream>, versions: Vec<Version>) -> std::io::Result<Self> {
+    pub(crate) fn new(
+        upstreams: Vec<Upstream>,
+        versions: Vec<Version>,
+        qlog: Option<Arc<Qlog>>,
+    ) -> std::io::Result<Self> {
         let connection = ConnectionSettings { idle_timeout: limit::UPSTREAM_IDLE, ..ConnectionSettings::default() };
         let settings = ClientSettings { connection, versions, ..ClientSettings::default() };
-        Ok(Self { client: ClientEndpoint::new(settings)?, upstreams })
+        Ok(Self { client: ClientEndpoint::new(settings)?.traced(qlog), upstreams })
     }
 
     pub(crate) fn upstreams(&self) -> &[Upstream] {

@@ -18,9 +18,11 @@ use super::{ALPN_HTTP3, chosen_alpn, socket};
 use crate::address::{Address, Scheme};
 use crate::connection::{Connection, ConnectionInfo, Side, TransportKind};
 use crate::limit;
+use crate::qlog::{Qlog, Trace};
 use crate::quic::QuicConnection;
-use crate::tls::{ConnectionSettings, TlsError, TrustSettings, client_config};
+use crate::tls::{ConnectionSettings, TlsError, TrustSettings, client_config, transport_config};
 use crate::webtransport::{self, ConnectFailure};
+use crate::wire::observe;
 
 /// What a client endpoint offers.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -52,6 +54,7 @@ pub struct ClientEndpoint {
     v4: Option<Endpoint>,
     v6: Option<Endpoint>,
     settings: ClientSettings,
+    qlog: Option<Arc<Qlog>>,
 }
 
 /// Why a dial failed: what, where, and whose fault.
@@ -136,7 +139,13 @@ impl ClientEndpoint {
             (Err(error), Err(_)) => return Err(error),
             (v4, v6) => (v4.ok(), v6.ok()),
         };
-        Ok(Self { v4, v6, settings })
+        Ok(Self { v4, v6, settings, qlog: None })
+    }
+
+    /// Traces connections dialed from now on.
+    #[must_use]
+    pub fn traced(self, qlog: Option<Arc<Qlog>>) -> Self {
+        Self { qlog, ..self }
     }
 
     /// Connects: WebTransport for `https://`, raw QUIC for `moqt://`. Every address of the name is tried, each a little after the one before;
@@ -166,7 +175,7 @@ impl ClientEndpoint {
         let target = resolve(address).await?.into_iter().next();
         let target = target.ok_or_else(|| DialError::NoAnswer { target: address.authority() })?;
         let asked = async {
-            let (connection, _) = self.handshake(address, target, config).await?;
+            let (connection, ..) = self.handshake(address, target, config).await?;
             let response = crate::http3::get(&connection, &address.authority(), &address.path).await;
             connection.close(crate::quic::varint(crate::http3::NO_ERROR), b"");
             response.map_err(|error| DialError::Failed { address: target, reason: error.to_string() })
@@ -182,10 +191,13 @@ impl ClientEndpoint {
         }
     }
 
-    /// Waits until every connection has ended and its peer had a chance to hear so. Cancel safe.
+    /// Waits until every connection has ended and its peer had a chance to hear so, and traces are written. Cancel safe.
     pub async fn wait_idle(&self) {
         for endpoint in self.v4.iter().chain(&self.v6) {
             endpoint.wait_idle().await;
+        }
+        if let Some(qlog) = &self.qlog {
+            qlog.flush().await;
         }
     }
 
@@ -215,8 +227,8 @@ impl ClientEndpoint {
         target: SocketAddr,
         config: quinn::ClientConfig,
     ) -> Result<Arc<dyn Connection>, DialError> {
-        let (connection, id) = self.handshake(address, target, config).await?;
-        match address.scheme {
+        let (connection, id, trace) = self.handshake(address, target, config).await?;
+        let connection: Arc<dyn Connection> = match address.scheme {
             Scheme::WebTransport => {
                 let session = webtransport::connect(
                     connection,
@@ -225,7 +237,7 @@ impl ClientEndpoint {
                     self.settings.versions.clone(),
                 );
                 let session = session.await.map_err(|failure| self.connect_failure(target, failure))?;
-                Ok(Arc::new(session.with_id(id)))
+                Arc::new(session.with_id(id))
             }
             Scheme::Quic => {
                 let version = chosen_alpn(&connection).and_then(|alpn| Version::from_alpn(&alpn));
@@ -241,27 +253,35 @@ impl ClientEndpoint {
                     side: Side::Client,
                     id,
                 };
-                Ok(Arc::new(QuicConnection::new(connection, info, None)))
+                Arc::new(QuicConnection::new(connection, info, None))
             }
-        }
+        };
+        Ok(match trace {
+            Some(trace) => observe(connection, trace.observer()),
+            None => connection,
+        })
     }
 
-    /// A connection, and the id that its first packet made up for the server.
+    /// A connection, the id that its first packet made up for the server, and its trace.
     async fn handshake(
         &self,
         address: &Address,
         target: SocketAddr,
         mut config: quinn::ClientConfig,
-    ) -> Result<(quinn::Connection, String), DialError> {
+    ) -> Result<(quinn::Connection, String, Option<Trace>), DialError> {
         let unreachable = |reason: String| DialError::Unreachable { address: target, reason };
         let endpoint = if target.is_ipv4() { &self.v4 } else { &self.v6 };
         let endpoint = endpoint.as_ref().ok_or_else(|| unreachable("no socket of that address family".into()))?;
         let id = RandomConnectionIdGenerator::new(limit::INITIAL_ID_BYTES).generate_cid();
         config.initial_dst_cid_provider(Arc::new(move || id));
+        let trace = self.qlog.as_ref().and_then(|qlog| qlog.begin(&id.to_string(), Side::Client));
+        if let Some(trace) = &trace {
+            config.transport_config(transport_config(&self.settings.connection, Side::Client, trace.quic())?);
+        }
         let connecting =
             endpoint.connect_with(config, target, &address.host).map_err(|error| unreachable(error.to_string()))?;
         let connection = connecting.await.map_err(|error| self.handshake_failure(target, address, error))?;
-        Ok((connection, id.to_string()))
+        Ok((connection, id.to_string(), trace))
     }
 
     fn handshake_failure(&self, target: SocketAddr, address: &Address, error: quinn::ConnectionError) -> DialError {

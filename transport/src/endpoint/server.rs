@@ -20,9 +20,11 @@ use super::{ALPN_HTTP3, chosen_alpn, socket};
 use crate::connection::{Connection, ConnectionError, ConnectionInfo, Side, TransportKind};
 use crate::http3::HttpService;
 use crate::limit;
+use crate::qlog::{Qlog, Trace};
 use crate::quic::{QuicConnection, connection_error, varint};
-use crate::tls::{ConnectionSettings, TlsError, server_config};
+use crate::tls::{ConnectionSettings, TlsError, server_config, transport_config};
 use crate::webtransport;
+use crate::wire::observe;
 
 /// What a server endpoint listens on and admits.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -102,6 +104,9 @@ pub struct ServerEndpoint {
     endpoints: Vec<Endpoint>,
     settings: EndpointSettings,
     service: Option<HttpService>,
+    /// How connections are set up; those that are traced have their own.
+    config: quinn::ServerConfig,
+    qlog: Option<Arc<Qlog>>,
     /// Counts calls of accept.
     turn: AtomicUsize,
     connections: Arc<Semaphore>,
@@ -151,7 +156,15 @@ impl ServerEndpoint {
             handshakes: Arc::new(Semaphore::new(settings.max_pending_handshakes.min(Semaphore::MAX_PERMITS))),
             settings,
             service,
+            config,
+            qlog: None,
         })
+    }
+
+    /// Traces connections accepted from now on.
+    #[must_use]
+    pub fn traced(self, qlog: Option<Arc<Qlog>>) -> Self {
+        Self { qlog, ..self }
     }
 
     /// Waits for the next client that is admitted; `None` once the endpoint is closed. Cancel safe.
@@ -186,6 +199,7 @@ impl ServerEndpoint {
             return None;
         }
         Some(Incoming {
+            trace: self.trace(&incoming),
             incoming,
             connection,
             handshake,
@@ -193,6 +207,15 @@ impl ServerEndpoint {
             handshake_timeout: self.settings.handshake_timeout,
             service: self.service.clone(),
         })
+    }
+
+    /// The trace of a client, if it is one to trace, and how its connection is set up then.
+    fn trace(&self, incoming: &quinn::Incoming) -> Option<(Trace, Arc<quinn::ServerConfig>)> {
+        let trace = self.qlog.as_ref()?.begin(&incoming.orig_dst_cid().to_string(), Side::Server)?;
+        let transport = transport_config(&self.settings.connection, Side::Server, trace.quic()).ok()?;
+        let mut config = self.config.clone();
+        config.transport_config(transport);
+        Some((trace, Arc::new(config)))
     }
 
     /// The addresses listened on, in the order of the settings, with their real port.
@@ -214,10 +237,13 @@ impl ServerEndpoint {
         }
     }
 
-    /// Waits until every connection has ended and its peer had a chance to hear so. Cancel safe; bound it by your shutdown deadline.
+    /// Waits until every connection has ended and its peer had a chance to hear so, and traces are written. Cancel safe; bound it by your shutdown deadline.
     pub async fn wait_idle(&self) {
         for endpoint in &self.endpoints {
             endpoint.wait_idle().await;
+        }
+        if let Some(qlog) = &self.qlog {
+            qlog.flush().await;
         }
     }
 }
@@ -267,6 +293,7 @@ fn bind_once(addresses: &[SocketAddr]) -> Result<Vec<(SocketAddr, UdpSocket)>, B
 #[derive(Debug)]
 pub struct Incoming {
     incoming: quinn::Incoming,
+    trace: Option<(Trace, Arc<quinn::ServerConfig>)>,
     connection: OwnedSemaphorePermit,
     handshake: OwnedSemaphorePermit,
     versions: Vec<Version>,
@@ -332,9 +359,14 @@ impl Incoming {
     }
 
     async fn drive(self) -> Result<Accepted, AcceptError> {
-        let Self { incoming, connection: permit, handshake, versions, handshake_timeout, service } = self;
+        let Self { incoming, trace, connection: permit, handshake, versions, handshake_timeout, service } = self;
         let id = incoming.orig_dst_cid().to_string();
-        let connecting = incoming.accept().map_err(|error| AcceptError::Handshake(connection_error(error)))?;
+        let (trace, config) = trace.unzip();
+        let connecting = match config {
+            Some(config) => incoming.accept_with(config),
+            None => incoming.accept(),
+        };
+        let connecting = connecting.map_err(|error| AcceptError::Handshake(connection_error(error)))?;
         let connection = timeout(handshake_timeout, connecting)
             .await
             .map_err(|_| AcceptError::TimedOut)?
@@ -344,7 +376,10 @@ impl Incoming {
         if alpn == ALPN_HTTP3 {
             let session =
                 webtransport::serve(connection, versions, service, permit).await.map_err(AcceptError::Http3)?;
-            return Ok(session.map_or(Accepted::HttpDone, |session| Accepted::Session(Arc::new(session.with_id(id)))));
+            return Ok(match session {
+                Some(session) => accepted(Arc::new(session.with_id(id)), trace),
+                None => Accepted::HttpDone,
+            });
         }
         let version = Version::from_alpn(&alpn).ok_or(AcceptError::UnknownProtocol)?;
         let info = ConnectionInfo {
@@ -356,6 +391,13 @@ impl Incoming {
             side: Side::Server,
             id,
         };
-        Ok(Accepted::Session(Arc::new(QuicConnection::new(connection, info, Some(permit)))))
+        Ok(accepted(Arc::new(QuicConnection::new(connection, info, Some(permit))), trace))
     }
+}
+
+fn accepted(connection: Arc<dyn Connection>, trace: Option<Trace>) -> Accepted {
+    Accepted::Session(match trace {
+        Some(trace) => observe(connection, trace.observer()),
+        None => connection,
+    })
 }

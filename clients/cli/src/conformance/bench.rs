@@ -90,6 +90,7 @@ impl<'a> Bench<'a> {
             message: format!("this machine gives no UDP socket: {error}"),
             unreachable: true,
         })?;
+        let endpoint = endpoint.traced(plan.qlog.clone());
         let waiting = Mutex::new(Waiting { role: Role::Client, expected: String::new() });
         let (peers, tasks) = (Mutex::default(), Mutex::default());
         Ok(Self { plan, case, endpoint, waiting, peers, tasks })

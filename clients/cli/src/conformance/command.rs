@@ -65,6 +65,7 @@ fn plan(arguments: ConformanceArguments, variable: impl Fn(&str) -> Option<Strin
         timeout: arguments.timeout,
         form: if arguments.json { Form::Json } else { Form::Tap },
         verbose: arguments.verbose || set("VERBOSE"),
+        qlog: arguments.connect.traces()?,
     })
 }
 

@@ -23,12 +23,13 @@ mod report;
 mod sink;
 mod source;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use moqt::{Namespace, Version};
 use process::Secret;
 use tokio::time::Instant;
-use transport::{Address, TrustSettings};
+use transport::{Address, Qlog, TrustSettings};
 
 use self::bench::Bench;
 use self::report::{CaseReport, Reporter};
@@ -58,6 +59,8 @@ pub struct Plan {
     pub form: Form,
     /// Tells of passed cases, too, what passed over the wire.
     pub verbose: bool,
+    /// Traces every connection.
+    pub qlog: Option<Arc<Qlog>>,
 }
 
 /// How a run went.
