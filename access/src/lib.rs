@@ -34,7 +34,7 @@ pub use key::{Algorithm, KeyError, KeyPair, KeyParseError, KeySet, Keyring, Sign
 pub use limit::TOKEN_BYTES;
 pub use scope::{Match, Scope};
 pub use settings::AccessSettings;
-pub use standing::{Standing, Visitor};
+pub use standing::{Standing, View, Visitor};
 pub use token::{
     Claims, ClaimsError, MakeError, OneOrMany, Rules, namespace_of, sign, track_of, verify_cat, verify_text,
 };

@@ -10,7 +10,7 @@ use tokio::time::{Instant, sleep_until};
 use transport::{Lease, LeaseRefusal};
 
 use crate::access::Access;
-use crate::grant::{Denial, Permit, TokenFault};
+use crate::grant::{Denial, Permit, Shown, TokenFault, decide};
 use crate::metric;
 use crate::want::Want;
 
@@ -25,6 +25,13 @@ pub struct Visitor {
 pub struct Standing {
     visitor: Arc<Visitor>,
     held: Arc<Mutex<Held>>,
+}
+
+/// What a visitor may have at one moment.
+#[derive(Debug)]
+pub struct View {
+    access: Arc<Access>,
+    shown: Vec<Shown>,
 }
 
 /// What a request is admitted to, and by what.
@@ -60,11 +67,11 @@ impl Visitor {
     /// # Errors
     /// Why not; counted.
     pub async fn admit(self: &Arc<Self>, want: Want, tokens: &[ResolvedToken]) -> Result<Standing, Denial> {
-        let decide = || self.access.decide(self.tokens.iter().chain(tokens), &want);
-        let mut decision = decide();
+        let judge = || self.access.decide(self.tokens.iter().chain(tokens), &want);
+        let mut decision = judge();
         if decision == Err(Denial::Token(TokenFault::Key)) {
             self.access.keyring().reread().await;
-            decision = decide();
+            decision = judge();
         }
         let permit = decision.inspect_err(|denial| metric::refused(*denial))?;
         Ok(self.standing(want, tokens.to_vec(), permit))
@@ -87,8 +94,16 @@ impl Standing {
 
     /// Whether whoever made the request may also have this: for lists, which show nothing else.
     pub fn allows(&self, want: &Want) -> bool {
+        self.view().allows(want)
+    }
+
+    /// What may be had at this moment: for long lists, which look at the tokens once.
+    #[must_use]
+    pub fn view(&self) -> View {
+        let access = self.visitor.access.clone();
         let held = self.lock();
-        self.visitor.access.decide(self.visitor.tokens.iter().chain(&held.tokens), want).is_ok()
+        let shown = self.visitor.tokens.iter().chain(&held.tokens).map(|token| access.judge(token)).collect();
+        View { access, shown }
     }
 
     /// The same visitor's standing for something that follows from the request; `None` = it has none.
@@ -120,6 +135,13 @@ impl Standing {
             }
         }
         std::future::pending().await
+    }
+}
+
+impl View {
+    /// Whether this may be had.
+    pub fn allows(&self, want: &Want) -> bool {
+        self.access.is_for_everybody(want) || decide(&self.shown, want, SystemTime::now()).is_ok()
     }
 }
 

@@ -6,6 +6,7 @@ mod common;
 
 use std::collections::BTreeSet;
 
+use access::{AccessSettings, Algorithm, Claims, KeyPair, OneOrMany, sign};
 use common::{MAX_OBJECT, Running, patiently, sample_frames, sample_path, settings, track};
 use moqt::{FullTrackName, Location, Namespace, Parameters, PublishDoneCode, RequestErrorCode, TrackName, property};
 use origin::{Packaging, SourceSettings};
@@ -237,4 +238,33 @@ async fn viewers_are_asked_to_leave_and_left_at_the_deadline() {
     patiently(&mut origin.task).await.unwrap();
     let elapsed = start.elapsed().as_secs_f64();
     assert!((0.9..3.0).contains(&elapsed), "{elapsed}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn viewers_show_a_token_where_one_is_wanted() {
+    let pair = KeyPair::generate(Algorithm::EdDsa, None).unwrap();
+    let file = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(file.path(), pair.public_json().unwrap()).unwrap();
+    let access = AccessSettings { keys: vec![file.path().to_owned()], ..AccessSettings::default() };
+    let origin = Running::start(origin::Settings { access, ..settings(sample()) }).await;
+    let query = |get: &str| {
+        let claims = Claims { get: OneOrMany::One(get.to_owned()), ..Claims::default() };
+        format!("/?token={}", sign(&claims, &pair).unwrap())
+    };
+    for (path, is_open) in [("/".to_owned(), false), (query("other"), false), (query("live"), true)] {
+        let viewer = origin.viewer_at(&path).await;
+        let expected = if is_open { None } else { Some(RequestErrorCode::Unauthorized) };
+        let list = viewer.session.subscribe_namespace(Namespace::default(), Parameters::default());
+        let mut list = patiently(list).await;
+        if let Ok(list) = &mut list {
+            let listed = tokio::time::timeout(std::time::Duration::from_millis(200), list.next()).await;
+            assert_eq!(listed.is_ok(), is_open, "only what may be watched: {listed:?}");
+        }
+        for name in ["video0", "missing"] {
+            let watched = patiently(viewer.session.subscribe(track(name), Parameters::default())).await;
+            let code = watched.err().map(|error| refusal::<()>(Err(error)));
+            let expected = expected.or_else(|| (name == "missing").then_some(RequestErrorCode::DoesNotExist));
+            assert_eq!(code, expected, "{path} {name}");
+        }
+    }
 }

@@ -1,5 +1,6 @@
 //! Tokens: who may publish and who may watch, however the token comes.
 
+use access::{Algorithm, Claims, KeyPair, OneOrMany, sign};
 use moqt::{FullTrackName, Parameters, Properties, RequestErrorCode, Token};
 use relay::{AccessSettings, RelaySettings};
 use tests::system::{
@@ -158,4 +159,38 @@ async fn http_wants_the_token_as_well() {
     assert_eq!(answer.status, 200);
     assert!(!answer.header("cache-control").contains("public"), "{}", answer.header("cache-control"));
     assert_eq!(http_get(relay.http, "/healthz").await.status, 200);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_relay_below_sees_and_serves_what_its_token_opens() {
+    let folder = tempfile::tempdir().unwrap();
+    let pair = KeyPair::generate(Algorithm::Es256, None).unwrap();
+    let file = folder.path().join("key.jwk");
+    std::fs::write(&file, pair.public_json().unwrap()).unwrap();
+    let access = AccessSettings { keys: vec![file], ..AccessSettings::default() };
+    let above = RunningRelay::start(RelaySettings { access, ..settings() }).await;
+    let token = |put: &str, get: &str| {
+        let path = |path: &str| OneOrMany::Many((!path.is_empty()).then(|| path.to_owned()).into_iter().collect());
+        sign(&Claims { put: path(put), get: path(get), ..Claims::default() }, &pair).unwrap()
+    };
+    let publisher = Publisher::default();
+    let client = publisher.dial(above.address).await;
+    let mut announced = Vec::new();
+    for (name, space) in [(TRACK, "live-demo"), ("secret--video0", "secret")] {
+        publisher.track(name).groups([0], 3);
+        let put = vec![Token::agreed(token("/", ""))];
+        let parameters = Parameters { authorization_tokens: put, ..Parameters::default() };
+        announced.push(within(client.session.publish_namespace(namespace(space), parameters)).await.unwrap());
+    }
+    let upstream = relay::UpstreamSettings { token: Some(token("", "live").into()), ..upstream(above.address) };
+    let below = RunningRelay::start(RelaySettings { upstream: vec![upstream], ..settings() }).await;
+    let viewer = Viewer::over_quic(below.address).await;
+    let mut frames = viewer.join(&track(TRACK), 0).await.unwrap();
+    assert_eq!(frames.up_to(at(0, 2)).await.len(), 3);
+    let refused = viewer.join(&track("secret--video0"), 0).await;
+    assert_eq!(refusal(refused), Some(RequestErrorCode::Unauthorized));
+    until("the list of what may be watched", async || {
+        http_get(below.http, "/broadcasts").await.text() == r#"{"broadcasts":[{"namespace":["live","demo"]}]}"#
+    })
+    .await;
 }

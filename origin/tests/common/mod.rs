@@ -60,11 +60,16 @@ impl Running {
     }
 
     pub(crate) async fn viewer(&self) -> Viewer {
+        self.viewer_at("/").await
+    }
+
+    /// With a path and a query.
+    pub(crate) async fn viewer_at(&self, path: &str) -> Viewer {
         let client = ClientEndpoint::new(ClientSettings::default()).unwrap();
-        let address = format!("moqt://{}/", self.address).parse().unwrap();
+        let address = format!("moqt://{}{path}", self.address).parse().unwrap();
         let trust = TrustSettings::CertificateHashes(self.hashes.clone());
         let connection = patiently(client.dial(&address, &trust)).await.unwrap();
-        let settings = SessionSettings { path: Some("/".to_owned()), ..SessionSettings::default() };
+        let settings = SessionSettings { path: Some(path.to_owned()), ..SessionSettings::default() };
         let (session, driver) = transport::start(connection, settings).unwrap();
         Viewer { session, driver: tokio::spawn(driver), _client: client }
     }

@@ -46,7 +46,8 @@ async fn report(context: &Arc<Context>, standing: &Standing, writer: &mut Namesp
     let prefix = writer.prefix().clone();
     let (_registration, known, mut changes) = context.router.watch_namespaces(&prefix);
     let mut shown = HashSet::new();
-    for namespace in known.into_iter().filter(|namespace| standing.allows(&Want::See(namespace.clone()))) {
+    let view = standing.view();
+    for namespace in known.into_iter().filter(|namespace| view.allows(&Want::See(namespace.clone()))) {
         writer.added(&namespace);
         shown.insert(namespace);
     }

@@ -29,7 +29,8 @@ pub(super) async fn list(State(edge): State<Edge>, Extension(standing): Extensio
         Err(reason) => return (StatusCode::BAD_REQUEST, format!("{reason}\n")).into_response(),
     };
     let namespaces = edge.context.router.namespaces(&prefix);
-    let visible = namespaces.iter().filter(|namespace| standing.allows(&Want::See((*namespace).clone())));
+    let view = standing.view();
+    let visible = namespaces.iter().filter(|namespace| view.allows(&Want::See((*namespace).clone())));
     let mut broadcasts: Vec<_> = visible.filter_map(as_text).collect();
     broadcasts.sort();
     ([(header::CACHE_CONTROL, NO_CACHE)], Json(Broadcasts { broadcasts })).into_response()

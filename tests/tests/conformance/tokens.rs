@@ -449,10 +449,10 @@ async fn expiry_ends_a_fetch_that_is_under_way() {
     // It follows the group that is being written until the group ends.
     let _watching = viewer.subscribe(&name, with(guarded.token(&get("a")))).await.unwrap();
     let token = with(guarded.token(&lasting(get("a"), SHORT)));
-    for object in 2..6 {
-        published.publisher.track(TRACK).frame(at(0, object), 8_000_000);
+    for object in 2..4 {
+        published.publisher.track(TRACK).frame(at(0, object), 3_000_000);
     }
-    let mut reader = viewer.session.fetch(name, at(0, 0), at(0, 6), token).unwrap();
+    let mut reader = viewer.session.fetch(name, at(0, 0), at(0, 4), token).unwrap();
     within(reader.ok()).await.unwrap();
     // Nothing is read, so flow control holds the rest back until it is too late.
     tokio::time::sleep(SHORT + Duration::from_millis(200)).await;

@@ -338,6 +338,10 @@ impl FetchWriter {
 
 impl Drop for FetchWriter {
     fn drop(&mut self) {
+        if self.ended == Some(StreamErrorCode::ExpiredAuthToken) {
+            // A data stream that was reset before its first byte tells nobody.
+            return self.shared.cancel(self.key, StreamErrorCode::ExpiredAuthToken);
+        }
         // The request stream's own half is finished here: nothing follows FETCH_OK on it.
         self.shared.conclude(self.key, |machine| {
             machine.finish(self.key);
@@ -362,10 +366,7 @@ async fn over(shared: &Arc<Shared>, key: RequestKey, course: &mut Course) -> Str
                 shared.tell(|machine| machine.reject_update(key, error));
                 return StreamErrorCode::Cancelled;
             }
-            Turn::Expired => {
-                shared.cancel(key, StreamErrorCode::ExpiredAuthToken);
-                return StreamErrorCode::ExpiredAuthToken;
-            }
+            Turn::Expired => return StreamErrorCode::ExpiredAuthToken,
             Turn::Ended => return StreamErrorCode::Cancelled,
             Turn::Other(_) => {}
         }

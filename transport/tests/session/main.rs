@@ -13,6 +13,7 @@ mod back_pressure;
 mod ending;
 mod fetches;
 mod leaks;
+mod leases;
 mod namespaces;
 mod pair;
 mod quic;
