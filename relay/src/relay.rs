@@ -124,16 +124,17 @@ impl Context {
     ) -> Result<Viewing, Refusal> {
         if let Some(reason) = self.loop_reason(hops) {
             let reason = reason.to_owned();
-            return Err(Refusal { code: moqt::RequestErrorCode::DoesNotExist, retry: None, reason });
+            return Err(Refusal { code: moqt::RequestErrorCode::DoesNotExist, retry: None, reason, redirect: None });
         }
         if is_reserved(&name.namespace) {
             let reason = format!("{name} is not to be had of others");
-            return Err(Refusal { code: moqt::RequestErrorCode::DoesNotExist, retry: None, reason });
+            return Err(Refusal { code: moqt::RequestErrorCode::DoesNotExist, retry: None, reason, redirect: None });
         }
         self.registry.open(self, name, hops, new_group).map_err(|error| Refusal {
             code: moqt::RequestErrorCode::ExcessiveLoad,
             retry: Some(limit::MIRROR_RETRY),
             reason: error.to_string(),
+            redirect: None,
         })
     }
 

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use fanout::TrackLog;
-use moqt::{FullTrackName, Location, Properties, PublishDoneCode, RequestErrorCode};
+use moqt::{FullTrackName, Location, Properties, PublishDoneCode, Redirect, RequestErrorCode};
 use tokio::sync::watch;
 
 use crate::delay::Dwell;
@@ -48,6 +48,8 @@ pub(crate) struct Refusal {
     pub(crate) code: RequestErrorCode,
     pub(crate) retry: Option<Duration>,
     pub(crate) reason: String,
+    /// Where the upstream says it can be had: for the viewer to follow.
+    pub(crate) redirect: Option<Box<Redirect>>,
 }
 
 impl Track {
@@ -184,7 +186,12 @@ impl Viewing {
         let answered = state.wait_for(|state| !matches!(state, TrackState::Opening));
         let Ok(answered) = tokio::time::timeout(patience, answered).await else {
             let reason = "no answer from upstream yet".to_owned();
-            return Err(Refusal { code: RequestErrorCode::Timeout, retry: Some(limit::SOURCE_WAIT), reason });
+            return Err(Refusal {
+                code: RequestErrorCode::Timeout,
+                retry: Some(limit::SOURCE_WAIT),
+                reason,
+                redirect: None,
+            });
         };
         match answered.map(|state| state.clone()) {
             Ok(TrackState::Live(properties)) => Ok(properties),
@@ -193,11 +200,13 @@ impl Viewing {
                 code: RequestErrorCode::DoesNotExist,
                 retry: None,
                 reason: format!("track has ended: {status:?}"),
+                redirect: None,
             }),
             Ok(TrackState::Opening) | Err(_) => Err(Refusal {
                 code: RequestErrorCode::InternalError,
                 retry: Some(limit::SOURCE_WAIT),
                 reason: "relay is stopping".to_owned(),
+                redirect: None,
             }),
         }
     }

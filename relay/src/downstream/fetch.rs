@@ -39,7 +39,7 @@ pub(super) async fn serve(context: Arc<Context>, mut request: IncomingFetch) {
         Ok(plan) => plan,
         Err(refusal) => {
             metric::refused("fetch", refusal.code);
-            return request.reject(refusal.code, refusal.retry, &refusal.reason);
+            return request.refuse(refusal.code, refusal.retry, &refusal.reason, refusal.redirect.map(|to| *to));
         }
     };
     let publisher = opened.properties.default_publisher_priority();
@@ -123,8 +123,12 @@ struct Plan {
 
 /// Checks the range against the largest location (draft-18 section 10.12.3).
 fn plan(request: &Wanted, opened: Opened) -> Result<Plan, Refusal> {
-    let out_of_range =
-        |reason: &str| Refusal { code: RequestErrorCode::InvalidRange, retry: None, reason: reason.to_owned() };
+    let out_of_range = |reason: &str| Refusal {
+        code: RequestErrorCode::InvalidRange,
+        retry: None,
+        reason: reason.to_owned(),
+        redirect: None,
+    };
     let largest = opened.largest.ok_or_else(|| out_of_range("nothing was published yet"))?;
     if request.start > largest {
         return Err(out_of_range("range starts after the largest object"));

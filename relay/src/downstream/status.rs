@@ -11,7 +11,9 @@ use crate::relay::Context;
 pub(super) async fn serve(context: Arc<Context>, mut request: IncomingTrackStatus) {
     let viewing = match context.open(&request.track, &request.parameters.hops) {
         Ok(viewing) => viewing,
-        Err(refusal) => return request.reject(refusal.code, refusal.retry, &refusal.reason),
+        Err(refusal) => {
+            return request.refuse(refusal.code, refusal.retry, &refusal.reason, refusal.redirect.map(|to| *to));
+        }
     };
     let ready = tokio::select! {
         ready = viewing.ready() => ready,
@@ -22,6 +24,6 @@ pub(super) async fn serve(context: Arc<Context>, mut request: IncomingTrackStatu
             let parameters = Parameters { largest_object: viewing.track.largest(), ..Parameters::default() };
             request.accept(parameters, properties);
         }
-        Err(refusal) => request.reject(refusal.code, refusal.retry, &refusal.reason),
+        Err(refusal) => request.refuse(refusal.code, refusal.retry, &refusal.reason, refusal.redirect.map(|to| *to)),
     }
 }

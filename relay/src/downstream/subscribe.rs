@@ -27,7 +27,7 @@ pub(super) async fn serve(context: Arc<Context>, mut request: IncomingSubscribe)
         Ok(None) => return,
         Err(refusal) => {
             metric::refused("subscribe", refusal.code);
-            return request.reject(refusal.code, refusal.retry, &refusal.reason);
+            return request.refuse(refusal.code, refusal.retry, &refusal.reason, refusal.redirect.map(|to| *to));
         }
     };
     let largest = viewing.track.largest();
@@ -62,7 +62,7 @@ async fn open(context: &Arc<Context>, request: &mut IncomingSubscribe) -> Result
             Err(refusal) if refusal.code == RequestErrorCode::DoesNotExist && !left.is_zero() => {}
             Err(refusal) if refusal.code == RequestErrorCode::DoesNotExist && waits => {
                 let reason = "no publisher came in the rendezvous time".to_owned();
-                return Err(Refusal { code: RequestErrorCode::Timeout, retry: None, reason });
+                return Err(Refusal { code: RequestErrorCode::Timeout, retry: None, reason, redirect: None });
             }
             Err(refusal) => return Err(refusal),
         }

@@ -58,7 +58,12 @@ impl Opened {
         let ready = tokio::time::timeout(patience, viewing.ready()).await;
         let late = || {
             let reason = "upstream did not answer in time".to_owned();
-            Err(Refusal { code: moqt::RequestErrorCode::Timeout, retry: Some(limit::SOURCE_WAIT), reason })
+            Err(Refusal {
+                code: moqt::RequestErrorCode::Timeout,
+                retry: Some(limit::SOURCE_WAIT),
+                reason,
+                redirect: None,
+            })
         };
         let properties = ready.unwrap_or_else(|_| late())?;
         Ok(Self { viewing, properties })

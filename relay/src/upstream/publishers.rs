@@ -355,9 +355,14 @@ impl<'a> Publishers<'a> {
 pub(super) fn no_source(context: &Context, track: &Track) -> Refusal {
     let name = &track.name;
     if context.router.upstreams_ready() {
-        Refusal { code: RequestErrorCode::DoesNotExist, retry: None, reason: format!("nobody publishes {name} here") }
+        Refusal {
+            code: RequestErrorCode::DoesNotExist,
+            retry: None,
+            reason: format!("nobody publishes {name} here"),
+            redirect: None,
+        }
     } else {
         let reason = format!("nobody publishes {name} here, and an upstream cannot be reached");
-        Refusal { code: RequestErrorCode::DoesNotExist, retry: Some(limit::SOURCE_WAIT), reason }
+        Refusal { code: RequestErrorCode::DoesNotExist, retry: Some(limit::SOURCE_WAIT), reason, redirect: None }
     }
 }

@@ -181,6 +181,7 @@ pub(super) async fn occupy(
             code: RequestErrorCode::UnsupportedExtension,
             retry: None,
             reason: format!("track needs property {unknown:#x}, which this relay does not know"),
+            redirect: None,
         });
     }
     metric::upstream_subscribe(true);
@@ -243,17 +244,21 @@ async fn subscribe(
 
 fn as_refusal(error: RequestFailure) -> Refusal {
     match error {
-        RequestFailure::Refused(error) => {
-            Refusal { code: error.code, retry: error.retry, reason: error.reason.to_string() }
-        }
+        RequestFailure::Refused(error) => Refusal {
+            code: error.code,
+            retry: error.retry,
+            reason: error.reason.to_string(),
+            redirect: error.redirect.map(Box::new),
+        },
         RequestFailure::Timeout => {
             let reason = "upstream did not answer in time".to_owned();
-            Refusal { code: RequestErrorCode::Timeout, retry: Some(limit::SOURCE_WAIT), reason }
+            Refusal { code: RequestErrorCode::Timeout, retry: Some(limit::SOURCE_WAIT), reason, redirect: None }
         }
         other => Refusal {
             code: RequestErrorCode::InternalError,
             retry: Some(limit::SOURCE_WAIT),
             reason: format!("upstream failed: {other}"),
+            redirect: None,
         },
     }
 }

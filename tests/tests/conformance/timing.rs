@@ -7,10 +7,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use moqt::{
-    GroupOrder, Location, Pair, Parameters, Properties, PublishDoneCode, RequestErrorCode, StreamErrorCode, property,
+    GroupOrder, Location, Message, Pair, Parameters, Properties, PublishDoneCode, ReasonPhrase, Redirect, RequestError,
+    RequestErrorCode, StreamErrorCode, property,
 };
 use relay::{RelaySettings, SlowViewerSettings};
 use stress::{ImpairingProxy, Impairment};
+use tests::raw::{Raw, encode};
 use tests::system::{
     Arrival, Dialed, PublishedTrack, Publisher, RunningRelay, Viewer, at, http_post, namespace, settings, track, until,
     upstream, within,
@@ -383,4 +385,35 @@ async fn c137_a_client_that_goes_away_is_asked_nothing_and_served_on() {
     published.frame(at(1, 2), 100);
     assert_eq!(watching.frame().await, at(1, 2), "what runs goes on");
     assert!(!viewer.session.is_closed());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn c138_a_redirect_of_the_publisher_is_handed_down() {
+    let relay = RunningRelay::start(settings()).await;
+    let mut raw = Raw::connect(relay.address).await;
+    let _announcement = raw.announce(namespace("live")).await;
+    let viewer = Viewer::over_quic(relay.address).await;
+    let session = viewer.session.clone();
+    let asking = tokio::spawn(async move { session.subscribe(track(TRACK), Parameters::default()).await });
+    let mut asked = loop {
+        if let (request, Message::Subscribe(_)) = raw.accept().await {
+            break request;
+        }
+    };
+    let to = Redirect { uri: String::new(), track: track(OTHER) };
+    let answer = RequestError {
+        request_id: None,
+        code: RequestErrorCode::Redirect,
+        retry: Some(Duration::from_millis(5)),
+        reason: ReasonPhrase::from("over there"),
+        redirect: Some(to.clone()),
+    };
+    asked.write(encode(&Message::RequestError(answer))).await;
+    match within(asking).await.unwrap() {
+        Err(RequestFailure::Refused(error)) => {
+            assert_eq!((error.code, error.redirect), (RequestErrorCode::Redirect, Some(to)));
+            assert_eq!(error.retry, Some(Duration::from_millis(5)));
+        }
+        other => panic!("{other:?}"),
+    }
 }

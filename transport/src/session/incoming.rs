@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use moqt::session::{CommandError, PeerRequest, RequestKey, ResolvedToken};
 use moqt::{
-    FullTrackName, GroupOrder, Location, Namespace, Parameters, Properties, RequestErrorCode, StreamErrorCode,
-    TrackAlias, TrackName,
+    FullTrackName, GroupOrder, Location, Namespace, Parameters, Properties, Redirect, RequestErrorCode,
+    StreamErrorCode, TrackAlias, TrackName,
 };
 use tokio::sync::mpsc;
 
@@ -106,9 +106,9 @@ struct Pending {
 }
 
 impl Pending {
-    fn reject(mut self, code: RequestErrorCode, retry: Option<Duration>, reason: &str) {
+    fn reject(mut self, code: RequestErrorCode, retry: Option<Duration>, reason: &str, redirect: Option<Redirect>) {
         self.answered = true;
-        self.shared.conclude(self.key, |machine| machine.reject(self.key, code, retry, reason, None));
+        self.shared.conclude(self.key, |machine| machine.reject(self.key, code, retry, reason, redirect));
     }
 
     /// Marks the request answered and gives its parts to the handle that takes over.
@@ -138,7 +138,18 @@ macro_rules! answerable {
         impl $name {
             /// Refuses the request; `retry` tells when asking again may help (`None` = never).
             pub fn reject(self, code: RequestErrorCode, retry: Option<Duration>, reason: &str) {
-                self.pending.reject(code, retry, reason);
+                self.pending.reject(code, retry, reason, None);
+            }
+
+            /// The same; with REDIRECT, and only then, `redirect` says where to ask instead.
+            pub fn refuse(
+                self,
+                code: RequestErrorCode,
+                retry: Option<Duration>,
+                reason: &str,
+                redirect: Option<Redirect>,
+            ) {
+                self.pending.reject(code, retry, reason, redirect);
             }
 
             /// Waits until the peer gives the request up. Cancel safe.
