@@ -5,15 +5,14 @@ use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
-use std::time::Duration;
 
 use moqt::{Filter, Location, Parameters, PublishDoneCode, RequestErrorCode, StreamErrorCode, Version};
 use tokio::time::{Instant, Sleep, sleep, sleep_until};
 use transport::{LeaseRefusal, SubgroupFields, SubscriptionEvent};
 
 use super::policy::{Lag, Ranking};
-use super::stream::{Burst, Pumped, Unconfirmed, ViewerStream};
-use super::{Lateness, ServeEnd, ServeSettings};
+use super::stream::{Burst, Late, Pumped, Unconfirmed, ViewerStream};
+use super::{ServeEnd, ServeSettings};
 use crate::filter::{DeliveryRange, after, resolve_filter};
 use crate::limit;
 use crate::log::{GroupLog, SubgroupLog, TrackEnd, TrackLog};
@@ -72,12 +71,8 @@ pub(super) struct Server<'a, S: ViewerSink> {
     through: bool,
     /// Set once the track has ended: when unsent groups are given up.
     deadline: Option<Pin<Box<Sleep>>>,
-    /// The stricter of what both sides ask for.
-    timeouts: Lateness,
-    /// Finished streams whose acknowledgement has a deadline.
-    unconfirmed: VecDeque<Unconfirmed<S::Stream>>,
-    /// Runs to the next deadline of a subgroup.
-    expiry: Option<Pin<Box<Sleep>>>,
+    /// What timeouts need; `None` = nobody asks for any, as nearly always.
+    late: Option<Box<Late<S::Stream>>>,
     /// Groups given up since the viewer's transport last took something.
     starved: usize,
 }
@@ -104,9 +99,7 @@ impl<'a, S: ViewerSink> Server<'a, S> {
             ended: None,
             through: false,
             deadline: None,
-            timeouts: settings.timeouts.stricter(),
-            unconfirmed: VecDeque::new(),
-            expiry: None,
+            late: Late::new(&settings.timeouts),
             starved: 0,
         }
     }
@@ -143,8 +136,8 @@ impl<'a, S: ViewerSink> Server<'a, S> {
                 return Step::Done(PublishDoneCode::TooFarBehind, "nothing was read for too long".to_owned());
             }
         }
-        if let Some(timeout) = self.timeouts.subgroup {
-            self.expire_subgroups(cx, timeout);
+        if self.late.is_some() {
+            self.expire_subgroups(cx);
         }
         self.finish(cx)
     }
@@ -174,7 +167,10 @@ impl<'a, S: ViewerSink> Server<'a, S> {
             self.narrow(filter, largest)?;
         }
         self.settings.timeouts.update(parameters);
-        self.timeouts = self.settings.timeouts.stricter();
+        match (&mut self.late, self.settings.timeouts.stricter()) {
+            (Some(late), limits) => late.limits = limits,
+            (none, _) => *none = Late::new(&self.settings.timeouts),
+        }
         if let Some(group) = parameters.new_group_request {
             self.observer.new_group_requested(group);
         }
@@ -290,7 +286,11 @@ impl<'a, S: ViewerSink> Server<'a, S> {
                 if let Some(step) = self.pump(cx) {
                     return Some(step);
                 }
-                if self.waiting.len() == waiting || self.waiting.is_empty() {
+                if self.waiting.is_empty() {
+                    // As nearly always: nothing to make room for.
+                    return None;
+                }
+                if self.waiting.len() == waiting {
                     break;
                 }
             }
@@ -354,10 +354,11 @@ impl<'a, S: ViewerSink> Server<'a, S> {
 
     fn pump(&mut self, cx: &mut Context<'_>) -> Option<Step> {
         let mut burst = Burst::default();
+        let timeout = self.late.as_ref().and_then(|late| late.limits.object);
         let mut index = 0;
         while let Some(stream) = self.streams.get_mut(index) {
-            let pumped = stream.pump(cx, self.timeouts.object, &mut burst, self.observer);
-            if burst.moved {
+            let pumped = stream.pump(cx, timeout, &mut burst, self.observer);
+            if self.starved > 0 && burst.moved {
                 self.starved = 0;
             }
             match pumped {
@@ -384,15 +385,18 @@ impl<'a, S: ViewerSink> Server<'a, S> {
 
     /// Keeps a finished stream while its acknowledgement has a deadline.
     fn await_acknowledgement(&mut self, stream: ViewerStream<S::Stream>) {
-        let (Some(timeout), Some(ended)) = (self.timeouts.subgroup, stream.ended()) else { return };
-        if self.unconfirmed.len() == limit::MAX_UNCONFIRMED_STREAMS {
-            self.unconfirmed.pop_front();
+        let Some(late) = self.late.as_mut() else { return };
+        let (Some(timeout), Some(ended)) = (late.limits.subgroup, stream.ended()) else { return };
+        if late.unconfirmed.len() == limit::MAX_UNCONFIRMED_STREAMS {
+            late.unconfirmed.pop_front();
         }
-        self.unconfirmed.push_back(Unconfirmed { stream: stream.into_stream(), deadline: ended + timeout });
+        late.unconfirmed.push_back(Unconfirmed { stream: stream.into_stream(), deadline: ended + timeout });
     }
 
     /// Resets what was not delivered in time after the end of its subgroup (draft-18 section 8).
-    fn expire_subgroups(&mut self, cx: &mut Context<'_>, timeout: Duration) {
+    fn expire_subgroups(&mut self, cx: &mut Context<'_>) {
+        let Some(late) = self.late.as_mut() else { return };
+        let Some(timeout) = late.limits.subgroup else { return };
         let (now, observer) = (Instant::now(), self.observer);
         let mut next: Option<Instant> = None;
         let mut is_late = |deadline: Instant| {
@@ -401,7 +405,7 @@ impl<'a, S: ViewerSink> Server<'a, S> {
             }
             deadline <= now
         };
-        self.unconfirmed.retain_mut(|Unconfirmed { stream, deadline }| {
+        late.unconfirmed.retain_mut(|Unconfirmed { stream, deadline }| {
             if stream.poll_acknowledged(cx).is_ready() {
                 return false;
             }
@@ -421,7 +425,7 @@ impl<'a, S: ViewerSink> Server<'a, S> {
         });
         self.waiting.retain(|waiting| !waiting.part.ended().is_some_and(|ended| is_late(ended + timeout)));
         let Some(next) = next else { return };
-        let expiry = self.expiry.get_or_insert_with(|| Box::pin(sleep_until(next)));
+        let expiry = late.expiry.get_or_insert_with(|| Box::pin(sleep_until(next)));
         if expiry.deadline() != next {
             expiry.as_mut().reset(next);
         }

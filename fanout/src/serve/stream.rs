@@ -1,12 +1,15 @@
 //! One open stream of a viewer: a cursor, the chunks in between, the transport's stream.
 
+use std::collections::VecDeque;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
 use moqt::{StreamErrorCode, Version};
-use tokio::time::Instant;
+use tokio::time::{Instant, Sleep};
 
+use super::{DeliveryTimeouts, Lateness};
 use crate::limit;
 use crate::log::{Cursor, GroupLog, Pending, SubgroupLog, SubgroupState};
 use crate::observer::ServeObserver;
@@ -43,6 +46,26 @@ pub(super) struct Burst {
     writes: usize,
     /// The viewer's transport took something.
     pub(super) moved: bool,
+}
+
+/// What the timeouts of one subscription need.
+#[derive(Debug)]
+pub(super) struct Late<T> {
+    /// The stricter of what both sides ask for.
+    pub(super) limits: Lateness,
+    /// Finished streams whose acknowledgement has a deadline.
+    pub(super) unconfirmed: VecDeque<Unconfirmed<T>>,
+    /// Runs to the next deadline of a subgroup.
+    pub(super) expiry: Option<Pin<Box<Sleep>>>,
+}
+
+impl<T> Late<T> {
+    /// `None` when neither side asks for anything.
+    pub(super) fn new(timeouts: &DeliveryTimeouts) -> Option<Box<Self>> {
+        let limits = timeouts.stricter();
+        let any = limits.object.is_some() || limits.subgroup.is_some();
+        any.then(|| Box::new(Self { limits, unconfirmed: VecDeque::new(), expiry: None }))
+    }
 }
 
 /// A stream that was handed over to its end, and what is left of the time for its acknowledgement.
@@ -97,7 +120,9 @@ impl<T: StreamSink> ViewerStream<T> {
                 if self.pending.is_empty() {
                     return self.conclude(gathered.end, observer);
                 }
-                self.oldest = gathered.received;
+                if timeout.is_some() {
+                    self.oldest = gathered.received;
+                }
                 observer.sent(gathered.objects, gathered.bytes);
                 if let Some(received) = gathered.received {
                     observer.dwell(received.elapsed());
