@@ -13,9 +13,11 @@
 //! | `token` | how tokens look and what they say: JWTs with the claims of moq-dev, CBOR tokens for MOQT |
 //! | `key` | keys in PEM and JSON, kept fresh; signatures |
 //! | `access`, `gate`, `standing` | what the operator wants to see; a session's requests; who has shown what and what was admitted |
+//! | `credential` | the other side: a token to show to another server |
 //! | `settings`, `limit`, `metric` | what an operator decides, what nobody does, and what is counted |
 
 mod access;
+mod credential;
 mod gate;
 mod grant;
 mod key;
@@ -28,6 +30,7 @@ mod token;
 mod want;
 
 pub use access::Access;
+pub use credential::Credential;
 pub use gate::{Gate, Refused};
 pub use grant::{Denial, Grant, Permit, Shown, TokenFault, decide};
 pub use key::{Algorithm, KeyError, KeyPair, KeyParseError, KeySet, Keyring, SignError, VerifyKey};

@@ -28,5 +28,7 @@ pub(crate) const KEY_WAIT: Duration = Duration::from_secs(4);
 pub(crate) const VERIFIED_TOKENS: u64 = 10_000;
 /// How long they are remembered.
 pub(crate) const VERIFIED_TIME: Duration = Duration::from_secs(300);
+/// How often the file of a token that this server shows to another is looked at.
+pub(crate) const CREDENTIAL_INTERVAL: Duration = Duration::from_secs(2);
 /// Shortest `moqt-reval` that is obeyed, in seconds: a lower one is refused, as the draft wants.
 pub(crate) const REVALIDATION_S: f64 = 1.0;

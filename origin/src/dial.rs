@@ -2,10 +2,10 @@
 
 use std::{sync::Arc, time::Duration};
 
-use access::Access;
+use access::{Access, Credential};
 use certs::hash_from_hex;
 use futures_util::future::select_all;
-use moqt::{Parameters, SessionErrorCode, Token};
+use moqt::{Parameters, SessionErrorCode};
 use process::{Backoff, Secret, Shutdown};
 use tokio::{
     task::JoinSet,
@@ -32,7 +32,7 @@ pub(crate) struct RelayLink {
     pub(crate) address: Address,
     pub(crate) trust: RelayTrustSettings,
     /// What the relay wants to see in SETUP.
-    pub(crate) token: Option<Secret>,
+    pub(crate) credential: Credential,
     pub(crate) client: Arc<ClientEndpoint>,
     pub(crate) publications: Arc<Publications>,
     /// For everybody: who was dialled may have all.
@@ -60,6 +60,8 @@ enum LinkError {
 struct Published {
     session: Session,
     announcements: Vec<NamespacePublication>,
+    /// The token it was begun with.
+    shown: Option<Secret>,
 }
 
 /// What ended a publication.
@@ -125,10 +127,11 @@ impl RelayLink {
     async fn publish(&self, address: &Address, sessions: &mut JoinSet<()>) -> Result<Published, LinkError> {
         let trust = self.trust(address)?;
         let connection = self.client.dial(address, &trust).await?;
+        let shown = self.credential.current().await;
         let settings = SessionSettings {
             path: Some(address.path.clone()),
             authority: Some(address.authority()),
-            tokens: self.token.iter().map(|token| Token::agreed(token.expose().to_owned())).collect(),
+            tokens: Credential::tokens(shown.as_ref()),
             request_limit: SESSION_REQUESTS,
             ..SessionSettings::default()
         };
@@ -142,7 +145,7 @@ impl RelayLink {
         });
         let announced = timeout(DIAL_TIMEOUT, self.announce(&session)).await;
         match announced.unwrap_or(Err(LinkError::Timeout)) {
-            Ok(announcements) => Ok(Published { session, announcements }),
+            Ok(announcements) => Ok(Published { session, announcements, shown }),
             Err(error) => {
                 session.close(SessionErrorCode::NoError, "nothing could be published");
                 Err(error)
@@ -165,9 +168,14 @@ impl RelayLink {
     /// Stays published until something ends it. A relay that asks to move keeps what it has for
     /// [`MIGRATION_TIME`], so that the new session takes over before the old one ends.
     async fn keep(&self, published: Published, sessions: &mut JoinSet<()>, shutdown: &Shutdown) -> Ending {
-        let Published { session, mut announcements } = published;
+        let Published { session, mut announcements, shown } = published;
         let _present = metric::Present::relay();
-        let ending = wait_for_end(&session, &mut announcements, shutdown).await;
+        let ending = tokio::select! {
+            ending = wait_for_end(&session, &mut announcements, shutdown) => ending,
+            () = self.credential.changed(shown.as_ref()) => {
+                Ending::Moved(GoAwayNotice { uri: String::new(), timeout: Duration::ZERO })
+            }
+        };
         match &ending {
             Ending::Shutdown => {
                 // Withdrawn first: the relay then tells its viewers that the tracks are gone.

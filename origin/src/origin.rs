@@ -2,7 +2,7 @@
 
 use std::{fs::File, io, net::SocketAddr, path::PathBuf, sync::Arc};
 
-use access::{Access, AccessSettings};
+use access::{Access, AccessSettings, Credential};
 use certs::{CertificateError, CertificateHash, CertificateStore, Watcher};
 use fanout::MemoryBudget;
 use moqt::Version;
@@ -90,6 +90,7 @@ impl Origin {
             listen,
             publish,
             publish_token,
+            publish_token_file,
             access,
             http,
             broadcasts,
@@ -101,6 +102,7 @@ impl Origin {
             log: _,
             qlog,
         } = settings;
+        let credential = Credential::new(publish_token, publish_token_file, "publish_token_file")?;
         let access = Access::load(&access)?;
         let qlog = Qlog::start(&qlog).map_err(OriginError::Qlog)?;
         let budget = MemoryBudget::new(retain.total_bytes);
@@ -142,7 +144,7 @@ impl Origin {
             let link = |address| RelayLink {
                 address,
                 trust: trust.clone(),
-                token: publish_token.clone(),
+                credential: credential.clone(),
                 client: client.clone(),
                 publications: publications.clone(),
                 access: open.clone(),

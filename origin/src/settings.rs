@@ -2,7 +2,7 @@
 
 use std::{fmt::Display, net::SocketAddr, num::NonZeroUsize, path::PathBuf, str::FromStr, time::Duration};
 
-use access::AccessSettings;
+use access::{AccessSettings, Credential};
 use certs::CertificateSettings;
 use clap::{Parser, ValueHint};
 use moqt::{Namespace, Version};
@@ -29,6 +29,8 @@ pub struct Settings {
     pub publish: Vec<Address>,
     /// Token that those relays want to see before they take a publication.
     pub publish_token: Option<Secret>,
+    /// File with that token, instead: when it holds another one, a new session shows it before the old one is left.
+    pub publish_token_file: Option<PathBuf>,
     /// Who may watch here; nobody may publish here.
     pub access: AccessSettings,
     /// TCP address for /metrics, /healthz and /readyz; none by default.
@@ -78,6 +80,7 @@ impl Settings {
                 return blame("namespace", "is that of another broadcast");
             }
         }
+        Credential::new(self.publish_token.clone(), self.publish_token_file.clone(), "publish_token_file")?;
         self.access.check()
     }
 }
@@ -92,6 +95,7 @@ impl Default for Settings {
             drafts: Version::ALL.map(Version::draft).to_vec(),
             publish: Vec::new(),
             publish_token: None,
+            publish_token_file: None,
             access: AccessSettings::default(),
             http: None,
             broadcasts: vec![BroadcastSettings::default()],

@@ -128,3 +128,22 @@ async fn the_relay_is_told_when_the_origin_stops() {
     patiently(session.closed()).await;
     patiently(&mut origin.task).await.unwrap();
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn another_token_in_the_file_is_shown_by_a_new_session_before_the_old_one_is_left() {
+    let relay = Relay::start();
+    let file = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(file.path(), "first\n").unwrap();
+    let settings = Settings { publish_token_file: Some(file.path().to_owned()), ..relay.publisher("moqt") };
+    let both = Settings { publish_token: Some("x".to_owned().into()), ..settings.clone() };
+    assert!(both.check().unwrap_err().to_string().contains("publish_token_file"));
+    let _origin = Running::start(settings).await;
+    let shown = async |session: &Session| patiently(session.established()).await.unwrap().tokens[0].value.clone();
+    let (old, _hold) = relay.accept().await;
+    assert_eq!(&shown(&old).await[..], b"first");
+    std::fs::write(file.path(), "second\n").unwrap();
+    let (new, _new_hold) = relay.accept().await;
+    assert_eq!(&shown(&new).await[..], b"second");
+    assert!(!old.is_closed());
+    first_frame(&new).await;
+}

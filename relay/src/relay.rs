@@ -435,7 +435,7 @@ fn upstreams(settings: &RelaySettings, shared: Option<&TrustSettings>) -> Result
                 None => TrustSettings::System,
             },
         };
-        Ok(Upstream { address, trust, token: upstream.token.clone() })
+        Ok(Upstream { address, trust, credential: upstream.credential()? })
     };
     settings.upstream.iter().map(one).collect()
 }

@@ -4,7 +4,7 @@ use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
-use access::AccessSettings;
+use access::{AccessSettings, Credential};
 use moqt::Version;
 use process::{Contradiction, LogSettings, Secret};
 use serde::{Deserialize, Serialize};
@@ -70,6 +70,15 @@ pub struct UpstreamSettings {
     pub ca: Option<PathBuf>,
     /// Token that the upstream wants to see before it serves this relay.
     pub token: Option<Secret>,
+    /// File with that token, instead: when it holds another one, a new session shows it before the old one is left.
+    pub token_file: Option<PathBuf>,
+}
+
+impl UpstreamSettings {
+    /// What is shown to the upstream.
+    pub(crate) fn credential(&self) -> Result<Credential, Contradiction> {
+        Credential::new(self.token.clone(), self.token_file.clone(), "upstream.token_file")
+    }
 }
 
 /// Where the server's certificate comes from; without files a development certificate is made, and kept in the
@@ -278,6 +287,9 @@ impl RelaySettings {
         }
         if self.certificate.file.is_some() != self.certificate.key.is_some() {
             return problem("certificate", "needs both file and key, or neither");
+        }
+        for upstream in &self.upstream {
+            upstream.credential()?;
         }
         self.access.check()
     }

@@ -194,3 +194,29 @@ async fn a_relay_below_sees_and_serves_what_its_token_opens() {
     })
     .await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_relay_below_shows_another_token_before_the_first_one_ends() {
+    let folder = tempfile::tempdir().unwrap();
+    let pair = KeyPair::generate(Algorithm::EdDsa, None).unwrap();
+    let (key, shown) = (folder.path().join("key.jwk"), folder.path().join("token"));
+    std::fs::write(&key, pair.public_json().unwrap()).unwrap();
+    let access =
+        AccessSettings { keys: vec![key], anonymous_publish: vec![String::new()], ..AccessSettings::default() };
+    let above = RunningRelay::start(RelaySettings { access, ..settings() }).await;
+    let write = |path: &str| {
+        let claims = Claims { get: OneOrMany::One(path.to_owned()), ..Claims::default() };
+        std::fs::write(&shown, sign(&claims, &pair).unwrap()).unwrap();
+    };
+    write("other");
+    let publisher = Publisher::default();
+    publisher.track(TRACK).groups([0], 3);
+    let dialed = publisher.dial(above.address).await;
+    let _announced = dialed.announce(namespace("live-demo")).await;
+    let upstream = relay::UpstreamSettings { token_file: Some(shown.clone()), ..upstream(above.address) };
+    let below = RunningRelay::start(RelaySettings { upstream: vec![upstream], ..settings() }).await;
+    let viewer = Viewer::over_quic(below.address).await;
+    assert_eq!(refusal(viewer.join(&track(TRACK), 0).await), Some(RequestErrorCode::Unauthorized));
+    write("live");
+    until("a session with the other token", async || viewer.join(&track(TRACK), 0).await.is_ok()).await;
+}

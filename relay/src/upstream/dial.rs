@@ -2,8 +2,9 @@
 
 use std::sync::Arc;
 
+use access::Credential;
 use fanout::is_reserved;
-use moqt::{Namespace, Parameters, SessionErrorCode, Token};
+use moqt::{Namespace, Parameters, SessionErrorCode};
 use process::Backoff;
 use tokio::time::Instant;
 use transport::{Connection, NamespaceEvent, NamespaceReader, RequestFailure, Session, SessionSettings};
@@ -47,11 +48,12 @@ async fn use_connection(
     connection: Arc<dyn Connection>,
 ) -> Option<String> {
     let address = &upstream.address;
+    let shown = upstream.credential.current().await;
     let settings = SessionSettings {
         hops: true,
         path: Some(address.path.clone()),
         authority: Some(address.authority()),
-        tokens: upstream.token.iter().map(|token| Token::agreed(token.expose().to_owned())).collect(),
+        tokens: Credential::tokens(shown.as_ref()),
         ..SessionSettings::default()
     };
     let (session, driver) = match transport::start(connection, settings) {
@@ -64,6 +66,10 @@ async fn use_connection(
     let mut driver = Box::pin(driver);
     let moved = tokio::select! {
         moved = follow(context, index, &session) => moved,
+        () = upstream.credential.changed(shown.as_ref()) => {
+            tracing::info!(upstream = %address.without_query(), "another token for the upstream");
+            Some(address.to_string())
+        }
         error = &mut driver => {
             tracing::warn!(upstream = %address.without_query(), %error, "upstream session ended");
             None

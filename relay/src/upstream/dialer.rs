@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
+use access::Credential;
 use moqt::Version;
-use process::Secret;
 use transport::{
     Address, AddressError, ClientEndpoint, ClientSettings, Connection, ConnectionSettings, DialError, Qlog,
     TrustSettings,
@@ -18,7 +18,7 @@ pub(crate) struct Upstream {
     /// Which of its certificates are accepted.
     pub(crate) trust: TrustSettings,
     /// What it wants to see in SETUP.
-    pub(crate) token: Option<Secret>,
+    pub(crate) credential: Credential,
 }
 
 /// Why an upstream was not reached.
