@@ -8,7 +8,7 @@ use access::{Algorithm, Claims, KeyPair, OneOrMany, sign};
 use bytes::Bytes;
 use moqt::{
     FullTrackName, Message, Namespace, Parameters, Properties, PublishDoneCode, RequestErrorCode, RequestId,
-    RequestUpdate, SetupOptions, StreamErrorCode, Subscribe, Token,
+    RequestUpdate, SetupOptions, StreamErrorCode, Subscribe, Token, Version,
 };
 use relay::{AccessSettings, RelaySettings};
 use tempfile::TempDir;
@@ -438,6 +438,32 @@ async fn expiry_ends_announcements_offers_and_lists() {
     assert_eq!(refusal(gone), Some(RequestErrorCode::DoesNotExist), "what it published is withdrawn");
     let again = within(dialed.session.publish_namespace(namespace("a-b"), with(guarded.token(&put("a"))))).await;
     assert_eq!(refusal(again), None, "the session lives on");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn requests_of_draft_16_end_with_their_tokens_as_well() {
+    let guarded = Guarded::start().await;
+    let published = guarded.publisher().await;
+    let speak = || Viewer::speaking(Version::Draft16, guarded.relay.address, Carrier::Quic);
+    let (viewer, other) = (speak().await, speak().await);
+    let token = |claims| with(guarded.token(&lasting(claims, SHORT)));
+    let mut frames = viewer.subscribe(&track(TRACK), token(get("a"))).await.unwrap();
+    let mut list = within(viewer.session.subscribe_namespace(namespace("a"), token(get("a")))).await.unwrap();
+    let mut announced = within(other.session.publish_namespace(namespace("a-c"), token(put("a")))).await.unwrap();
+    let offered = other.session.publish(track("a-c--y"), token(put("a")), Properties::default());
+    let (mut writer, _) = within(offered).await.unwrap();
+    let prolonged = within(other.session.subscribe(track(TRACK), token(get("a")))).await.unwrap();
+    within(prolonged.update(with(guarded.token(&get("a"))))).await.unwrap();
+
+    assert_eq!(frames.end().await, Arrival::Done(PublishDoneCode::Expired));
+    within(async { while list.next().await.is_some() {} }).await;
+    within(announced.ended()).await;
+    within(async { while writer.next_event().await != transport::SubscriptionEvent::Cancelled {} }).await;
+    let mut prolonged = prolonged;
+    published.publisher.track(TRACK).frame(at(1, 0), 100);
+    assert!(matches!(within(prolonged.next()).await, TrackEvent::Subgroup(_)), "the session and the prolonged go on");
+    let late = viewer.subscribe(&track(TRACK), token(get("b"))).await;
+    assert_eq!(refusal(late), Some(RequestErrorCode::Unauthorized));
 }
 
 #[tokio::test(flavor = "multi_thread")]
