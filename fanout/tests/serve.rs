@@ -361,6 +361,20 @@ async fn updates_change_priority_and_refuse_a_past_range() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn the_largest_location_is_the_later_of_what_upstream_told_and_what_came() {
+    let log = log(2);
+    let at = |group, object| Some(Location::new(group, object));
+    assert_eq!(log.known_largest(), None);
+    log.tell_largest(at(5, 3));
+    assert_eq!((log.known_largest(), log.largest()), (at(5, 3), None));
+    let mut group = log.subgroup(6, 0, META).unwrap();
+    append(&mut group, 6, 0..1);
+    assert_eq!(log.known_largest(), at(6, 0));
+    log.tell_largest(at(4, 0));
+    assert_eq!(log.known_largest(), at(6, 0), "what has arrived stays");
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_cancel_resets_all_streams_also_while_one_is_being_opened() {
     for blocked in [false, true] {
         let log = log(2);

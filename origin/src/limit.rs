@@ -112,3 +112,6 @@ pub(crate) const RETRY_AFTER: Duration = Duration::from_secs(1);
 /// Old sessions to one relay that are being left at the same time; beyond it the old one is closed at
 /// once, so that a relay that keeps asking to move costs little.
 pub(crate) const MAX_RETIRING: usize = 8;
+
+/// Tracks that a subscriber of a prefix allowed no stream for, and does not know of yet.
+pub(crate) const BLOCKED_TRACKS: usize = 16;

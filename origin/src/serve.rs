@@ -10,14 +10,14 @@ use fanout::{
 use moqt::{
     FullTrackName, GroupOrder, Location, Namespace, Parameters, Properties, PublishDoneCode, RequestErrorCode, Version,
 };
-use tokio::{task::JoinSet, time::sleep};
+use tokio::{sync::mpsc, task::JoinSet, time::sleep};
 use transport::{
     IncomingFetch, IncomingPrefix, IncomingRequest, IncomingSubscribe, IncomingTrackStatus, MAX_GROUP_RANK,
-    PrefixEvent, Session, SubscriptionWriter, stream_priority,
+    PrefixEvent, RequestFailure, Session, SubscriptionWriter, stream_priority,
 };
 
 use crate::{
-    limit::{JOINING_TIME, RETRY_AFTER, SESSION_REQUESTS, SLOW_VIEWER},
+    limit::{BLOCKED_TRACKS, JOINING_TIME, RETRY_AFTER, SESSION_REQUESTS, SLOW_VIEWER},
     metric,
     publish::{Broadcast, Demand, Lookup, Track, TrackSet, Viewer},
 };
@@ -285,20 +285,33 @@ impl GroupSource for Kept<'_> {
 async fn tracks(session: &Session, publications: &Publications, standing: Standing, request: IncomingPrefix) {
     let forward = request.parameters.forward.unwrap_or(true);
     let mut writer = request.accept();
+    let (sender, mut blocked) = mpsc::channel(BLOCKED_TRACKS);
     loop {
         let mut offers = JoinSet::new();
         for broadcast in publications.under(writer.prefix()) {
-            offers.spawn(offer_broadcast(session.clone(), broadcast, standing.clone(), forward));
+            let (session, standing) = (session.clone(), standing.clone());
+            offers.spawn(offer_broadcast(session, broadcast, standing, forward, sender.clone()));
         }
-        match writer.next().await {
-            PrefixEvent::Moved(_) => {}
-            PrefixEvent::Ended => return,
+        loop {
+            tokio::select! {
+                Some(track) = blocked.recv() => writer.blocked(&track.namespace, track.name),
+                event = writer.next() => match event {
+                    PrefixEvent::Moved(_) => break,
+                    PrefixEvent::Ended => return,
+                },
+            }
         }
     }
 }
 
 /// Offers the tracks of one broadcast. Who wants all tracks is a viewer, so an on-demand source runs.
-async fn offer_broadcast(session: Session, broadcast: Arc<Broadcast>, standing: Standing, forward: bool) {
+async fn offer_broadcast(
+    session: Session,
+    broadcast: Arc<Broadcast>,
+    standing: Standing,
+    forward: bool,
+    blocked: mpsc::Sender<FullTrackName>,
+) {
     if !standing.allows(&Want::See(broadcast.namespace().clone())) {
         return;
     }
@@ -315,7 +328,7 @@ async fn offer_broadcast(session: Session, broadcast: Arc<Broadcast>, standing: 
             if let Some(full) = full
                 && let Some(watching) = standing.toward(Want::Subscribe(full.clone()))
             {
-                offers.spawn(offer_track(session.clone(), full, track.clone(), watching, forward));
+                offers.spawn(offer_track(session.clone(), full, track.clone(), watching, forward, blocked.clone()));
             }
         }
         offered = TrackSet::clone(&set);
@@ -325,11 +338,23 @@ async fn offer_broadcast(session: Session, broadcast: Arc<Broadcast>, standing: 
     }
 }
 
-async fn offer_track(session: Session, name: FullTrackName, track: Arc<Track>, standing: Standing, forward: bool) {
+async fn offer_track(
+    session: Session,
+    name: FullTrackName,
+    track: Arc<Track>,
+    standing: Standing,
+    forward: bool,
+    blocked: mpsc::Sender<FullTrackName>,
+) {
     let largest = track.largest();
     let parameters = Parameters { largest_object: largest, forward: Some(forward), ..Parameters::default() };
     let (mut writer, answer) = match session.publish(name.clone(), parameters, track.properties().clone()).await {
         Ok(accepted) => accepted,
+        Err(RequestFailure::NoStream) => {
+            // The other end lives as long as the subscription to the prefix.
+            let _ = blocked.send(name).await;
+            return;
+        }
         Err(error) => return tracing::debug!(%name, %error, "a track was offered in vain"),
     };
     writer.hold(standing.lease());

@@ -21,8 +21,6 @@ pub(crate) struct Track {
     pub(crate) log: TrackLog,
     state: watch::Sender<TrackState>,
     viewers: watch::Sender<usize>,
-    /// The largest location the upstream told of, which may be ahead of what has arrived.
-    told: Mutex<Option<Location>>,
     /// How long its objects stay here.
     pub(crate) dwell: Dwell,
     /// New groups that viewers ask for.
@@ -38,8 +36,17 @@ pub(crate) enum TrackState {
     Live(Properties),
     /// No upstream serves it.
     Refused(Refusal),
-    /// The publisher ended it, or it was gone for too long.
-    Ended(PublishDoneCode),
+    /// The publisher ended it, or it was gone for too long; with the properties it had.
+    Ended(PublishDoneCode, Option<Properties>),
+}
+
+impl TrackState {
+    fn properties(&self) -> Option<&Properties> {
+        match self {
+            Self::Live(properties) | Self::Ended(_, Some(properties)) => Some(properties),
+            _ => None,
+        }
+    }
 }
 
 /// Why a track cannot be had.
@@ -56,31 +63,39 @@ impl Track {
     fn new(name: FullTrackName, log: TrackLog, new_group: Option<u64>) -> Self {
         let (state, viewers) = (watch::Sender::new(TrackState::Opening), watch::Sender::new(0));
         let group_requests = GroupRequests::new(new_group);
-        Self { name, log, state, viewers, told: Mutex::new(None), dwell: Dwell::new(), group_requests }
+        Self { name, log, state, viewers, dwell: Dwell::new(), group_requests }
     }
 
     pub(crate) fn set(&self, state: TrackState) {
         self.state.send_replace(state);
     }
 
+    /// Nothing more comes.
+    pub(crate) fn end(&self, status: PublishDoneCode) {
+        self.state.send_modify(|state| *state = TrackState::Ended(status, state.properties().cloned()));
+    }
+
     /// The track's properties, as the upstream last told them.
     pub(crate) fn properties(&self) -> Properties {
+        self.state.borrow().properties().cloned().unwrap_or_default()
+    }
+
+    /// The properties of a track that its publisher ended in good order: what there was of it can be fetched still.
+    pub(crate) fn ended(&self) -> Option<Properties> {
         match &*self.state.borrow() {
-            TrackState::Live(properties) => properties.clone(),
-            _ => Properties::default(),
+            TrackState::Ended(PublishDoneCode::TrackEnded, properties) => properties.clone(),
+            _ => None,
         }
     }
 
     /// Takes the upstream's word on the largest location; another upstream's word before is void.
     pub(crate) fn tell_largest(&self, largest: Option<Location>) {
-        let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
-        *told = largest;
+        self.log.tell_largest(largest);
     }
 
     /// The largest location: what the upstream told or what has arrived, whichever is later.
     pub(crate) fn largest(&self) -> Option<Location> {
-        let told = *self.told.lock().unwrap_or_else(PoisonError::into_inner);
-        told.max(self.log.largest())
+        self.log.known_largest()
     }
 
     /// A viewer asks for a group at or above this one to begin soon; 0 = any new one.
@@ -196,7 +211,7 @@ impl Viewing {
         match answered.map(|state| state.clone()) {
             Ok(TrackState::Live(properties)) => Ok(properties),
             Ok(TrackState::Refused(refusal)) => Err(refusal),
-            Ok(TrackState::Ended(status)) => Err(Refusal {
+            Ok(TrackState::Ended(status, _)) => Err(Refusal {
                 code: RequestErrorCode::DoesNotExist,
                 retry: None,
                 reason: format!("track has ended: {status:?}"),
@@ -302,19 +317,5 @@ mod tests {
         assert!(!Arc::ptr_eq(&track, &again.track));
         assert!(context.registry.close(&track, false), "closing twice closes nothing else");
         assert!(Arc::ptr_eq(&again.track, &context.open(&name("live-demo--video0"), &[]).unwrap().track));
-    }
-
-    #[tokio::test]
-    async fn the_largest_location_is_the_later_of_told_and_arrived() {
-        let context = context(1);
-        let track = Track::new(name("live-demo--video0"), context.new_log(), None);
-        assert_eq!(track.largest(), None);
-        let at = |group, object| Some(Location { group, object });
-        track.tell_largest(at(5, 3));
-        assert_eq!(track.largest(), at(5, 3));
-        track.log.raise_largest(Location { group: 6, object: 0 });
-        assert_eq!(track.largest(), at(6, 0));
-        track.tell_largest(at(4, 0));
-        assert_eq!(track.largest(), at(6, 0), "what has arrived stays");
     }
 }

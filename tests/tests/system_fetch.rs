@@ -75,7 +75,7 @@ async fn a_track_that_closed_leaves_its_groups_to_the_cache() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn concurrent_misses_are_one_upstream_fetch_and_later_ones_none() {
+async fn c119_concurrent_misses_are_one_upstream_fetch_and_later_ones_none() {
     let scene = scene().await;
     let (track, relay) = (&scene.track, &scene.relay);
     track.shut_gate();
@@ -102,7 +102,7 @@ async fn concurrent_misses_are_one_upstream_fetch_and_later_ones_none() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_does_not_come_in_the_fill_time_is_unknown() {
+async fn c123_c125_what_does_not_come_in_the_fill_time_is_unknown() {
     let scene = scene().await;
     let (track, viewer) = (&scene.track, &scene.viewer);
     let _live = viewer.join(track.name(), 0).await.unwrap();
@@ -152,7 +152,7 @@ async fn a_group_that_does_not_exist_is_not_called_unknown() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn without_an_upstream_what_is_not_here_is_unknown_and_not_a_silent_gap() {
+async fn c125_c126_without_an_upstream_what_is_not_here_is_unknown_and_not_a_silent_gap() {
     let Scene { track, source, viewer, relay: _relay } = scene().await;
     let mut live = viewer.join(track.name(), 0).await.unwrap();
     let (found, _) = viewer.fetch(track.name(), whole(18), whole(18)).await.unwrap();
@@ -180,7 +180,7 @@ async fn an_endless_range_asks_upstream_a_bounded_number_of_times() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn ranges_that_cannot_be_are_refused() {
+async fn c118_ranges_that_cannot_be_are_refused() {
     let scene = scene().await;
     let (track, viewer) = (&scene.track, &scene.viewer);
     let refused = async |name: &FullTrackName, start, end| match viewer.fetch(name, start, end).await {
@@ -203,7 +203,7 @@ async fn ranges_that_cannot_be_are_refused() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_range_past_the_live_edge_ends_at_the_edge() {
+async fn c117_a_range_past_the_live_edge_ends_at_the_edge() {
     let scene = scene().await;
     let (track, viewer) = (&scene.track, &scene.viewer);
     let mut live = viewer.join(track.name(), 0).await.unwrap();
@@ -218,7 +218,7 @@ async fn a_range_past_the_live_edge_ends_at_the_edge() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_joining_fetch_and_its_subscription_meet_without_gap_or_overlap_while_frames_come() {
+async fn c120_a_joining_fetch_and_its_subscription_meet_without_gap_or_overlap_while_frames_come() {
     let scene = scene().await;
     let (track, relay) = (&scene.track, &scene.relay);
     let feeding = {

@@ -121,7 +121,7 @@ async fn the_upstream_subscription_lingers_and_is_used_again_before_it_goes() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn filters_choose_where_delivery_begins() {
+async fn c063_c064_c065_filters_choose_where_delivery_begins() {
     let publisher = Publisher::default();
     let track = publisher.track(TRACK);
     track.groups([4, 5], 3);

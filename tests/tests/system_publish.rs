@@ -81,7 +81,7 @@ async fn a_second_publisher_takes_over_when_the_first_goes() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_offered_track_is_switched_on_by_viewers_and_off_after_the_last() {
+async fn c078_an_offered_track_is_switched_on_by_viewers_and_off_after_the_last() {
     let relay = RunningRelay::start(settings()).await;
     let publisher = Publisher::default();
     let track = publisher.track(TRACK);
@@ -109,7 +109,7 @@ async fn an_offered_track_is_switched_on_by_viewers_and_off_after_the_last() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn subscribers_of_a_prefix_are_told_of_namespaces_coming_and_going() {
+async fn c084_c088_subscribers_of_a_prefix_are_told_of_namespaces_coming_and_going() {
     let relay = RunningRelay::start(settings()).await;
     let below = RunningRelay::below(&[relay.address]).await;
     let publisher = Publisher::default();
@@ -141,7 +141,7 @@ async fn subscribers_of_a_prefix_are_told_of_namespaces_coming_and_going() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn subscribers_of_a_prefix_are_offered_its_tracks() {
+async fn c079_subscribers_of_a_prefix_are_offered_its_tracks() {
     let relay = RunningRelay::start(settings()).await;
     let publisher = Publisher::default();
     let (early, late) = (publisher.track(TRACK), publisher.track("live-demo--audio0"));
@@ -191,7 +191,7 @@ async fn track_status_says_what_subscribe_ok_would() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_subscription_may_wait_for_its_publisher() {
+async fn c055_c056_a_subscription_may_wait_for_its_publisher() {
     let relay = RunningRelay::start(settings()).await;
     let viewer = Viewer::over_quic(relay.address).await;
     let publisher = Publisher::default();
@@ -227,7 +227,7 @@ async fn an_upstream_that_is_not_there_is_an_answer_in_bounded_time() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_upstream_that_refuses_is_answered_at_once() {
+async fn c054_an_upstream_that_refuses_is_answered_at_once() {
     let source = Publisher::default().listen().await;
     let relay = RunningRelay::below(&[source.address]).await;
     until("the relay is ready", async || tests::system::http_get(relay.http, "/readyz").await.status == 200).await;

@@ -103,7 +103,7 @@ impl Failure {
             }
             RequestFailure::Timeout => Self::Refused(format!("{target} did not answer the request for {what} in time")),
             RequestFailure::Session(error) => Self::Connection(format!("session with {target} ended: {error}")),
-            RequestFailure::Dropped | RequestFailure::NotSent(_) => {
+            RequestFailure::Dropped | RequestFailure::NotSent(_) | RequestFailure::NoStream => {
                 Self::Connection(format!("request for {what} at {target} failed: {failure}"))
             }
         }

@@ -149,7 +149,7 @@ pub(crate) fn request_error(what: &str, failure: &RequestFailure) -> String {
         RequestFailure::Refused(error) => format!("{what}: refused with {}", error.code),
         RequestFailure::Timeout => format!("{what}: no answer in time"),
         RequestFailure::Dropped => format!("{what}: dropped without an answer"),
-        RequestFailure::NotSent(_) => format!("{what}: not sent"),
+        RequestFailure::NotSent(_) | RequestFailure::NoStream => format!("{what}: not sent"),
         RequestFailure::Session(error) => session_error(error),
     }
 }

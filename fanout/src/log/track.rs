@@ -53,7 +53,10 @@ struct Shared {
 struct State {
     /// Ascending by id.
     groups: VecDeque<Arc<GroupLog>>,
+    /// Of what has arrived.
     largest: Option<Location>,
+    /// What upstream said.
+    told: Option<Location>,
     /// The location that END_OF_TRACK named.
     last: Option<Location>,
     end: Option<TrackEnd>,
@@ -121,16 +124,22 @@ impl TrackLog {
         self.note_object(location, track_end)
     }
 
-    /// The largest location that was published or received, or that upstream reported.
+    /// The largest location that was published or received.
     #[must_use]
     pub fn largest(&self) -> Option<Location> {
         self.lock().largest
     }
 
-    /// Takes note of a largest location that upstream reported, without an object.
-    pub fn raise_largest(&self, largest: Location) {
-        let mut state = self.lock();
-        state.largest = state.largest.max(Some(largest));
+    /// Takes upstream's word on the largest location, which may be ahead of what has arrived; a word before is void.
+    pub fn tell_largest(&self, largest: Option<Location>) {
+        self.lock().told = largest;
+    }
+
+    /// The largest location: what upstream told or what has arrived, whichever is later.
+    #[must_use]
+    pub fn known_largest(&self) -> Option<Location> {
+        let state = self.lock();
+        state.told.max(state.largest)
     }
 
     /// The group with this id, if it is here or waits for [`TrackLog::take_completed`].

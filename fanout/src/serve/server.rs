@@ -162,7 +162,7 @@ impl<'a, S: ViewerSink> Server<'a, S> {
 
     /// REQUEST_UPDATE: what is absent stays as it is.
     fn update(&mut self, parameters: &Parameters) -> Result<(), &'static str> {
-        let largest = self.log.largest();
+        let largest = self.log.known_largest();
         if let Some(filter) = parameters.filter {
             self.narrow(filter, largest)?;
         }

@@ -50,7 +50,7 @@ pub(super) async fn serve(context: Arc<Context>, mut request: IncomingFetch) {
     let priority = transport::stream_priority(subscriber, publisher, 0);
     match request.accept(end_of_track, end, opened.properties.clone(), priority).await {
         Ok(writer) => {
-            if let Err(error) = serve_fetch(&source, range, writer, &NoObserver).await {
+            if let Err(error) = serve_fetch(&Settled { source: &source, end }, range, writer, &NoObserver).await {
                 tracing::debug!(track = %source.name, %error, "fetch ended early");
             }
         }
@@ -86,6 +86,10 @@ async fn open(context: &Arc<Context>, request: &Wanted) -> Result<Opened, Refusa
             Ok(Opened { largest: viewing.track.largest(), track, properties, _viewing: Some(viewing) })
         }
         Err(refusal) => {
+            if let Some(properties) = viewing.track.ended() {
+                let track = Some(viewing.track.clone());
+                return Ok(Opened { largest: viewing.track.largest(), track, properties, _viewing: Some(viewing) });
+            }
             let key = GroupKey { track: request.track.clone(), group: request.start.group };
             let cached = context.cache.get(&key).await.ok_or(refusal)?;
             let object = cached.largest_object().unwrap_or_default();
@@ -214,6 +218,33 @@ impl TrackGroups {
         }
         let live = self.track.iter().flat_map(|track| track.log.groups_from(id)).map(|group| group.id());
         live.map(|next| next.saturating_sub(1)).min().unwrap_or(last).clamp(id, last)
+    }
+}
+
+/// A track's groups for one FETCH. Behind an older group that came by a joining FETCH there may be more, which only upstream
+/// knows: it is asked if the range reaches there.
+struct Settled<'a> {
+    source: &'a TrackGroups,
+    end: Location,
+}
+
+impl Settled<'_> {
+    fn reaches_behind(&self, group: &GroupLog) -> bool {
+        let newest = self.source.track.as_ref().and_then(|track| track.largest());
+        let last = group.largest_object().unwrap_or_default();
+        newest.is_some_and(|newest| newest.group > group.id())
+            && (group.id() != self.end.group || self.end.object == 0 || self.end.object - 1 > last)
+    }
+}
+
+impl GroupSource for Settled<'_> {
+    async fn group(&self, id: u64, last: u64) -> GroupAnswer {
+        match self.source.group(id, last).await {
+            GroupAnswer::Found(group) if self.reaches_behind(&group) => {
+                GroupAnswer::Found(self.source.settled(group).await)
+            }
+            other => other,
+        }
     }
 }
 

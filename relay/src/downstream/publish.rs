@@ -7,7 +7,7 @@ use access::{Standing, Want};
 use fanout::is_reserved;
 use moqt::{FullTrackName, Parameters, RequestErrorCode};
 use tokio::task::JoinSet;
-use transport::{IncomingPrefix, IncomingPublish, NamespaceWriter, PrefixEvent, Session};
+use transport::{IncomingPrefix, IncomingPublish, NamespaceWriter, PrefixEvent, RequestFailure, Session};
 
 use super::subscribe;
 use crate::limit;
@@ -44,7 +44,7 @@ pub(super) async fn offer_all(context: Arc<Context>, session: Session, standing:
     let hops = request.parameters.hops.clone();
     let mut writer = request.accept();
     let mut offers = JoinSet::new();
-    let spawn = |offers: &mut JoinSet<()>, writer: &NamespaceWriter, track: FullTrackName| {
+    let spawn = |offers: &mut JoinSet<Offer>, writer: &NamespaceWriter, track: FullTrackName| {
         let Some(watching) = standing.toward(Want::Subscribe(track.clone())) else { return };
         if offers.len() < limit::SESSION_TASKS {
             let offered = Offered { track, forward, hops: hops.clone(), standing: watching };
@@ -65,7 +65,11 @@ pub(super) async fn offer_all(context: Arc<Context>, session: Session, standing:
                     Some(track) => spawn(&mut offers, &writer, track),
                     None => return,
                 },
-                Some(_) = offers.join_next(), if !offers.is_empty() => {}
+                Some(ended) = offers.join_next(), if !offers.is_empty() => {
+                    if let Ok(Offer::Blocked(track)) = ended {
+                        writer.blocked(&track.namespace, track.name);
+                    }
+                }
                 event = writer.next() => match event {
                     PrefixEvent::Moved(_) => break,
                     // Subscriptions that the offers made live on (draft-18 section 6.1): they end with the session.
@@ -88,17 +92,24 @@ struct Offered {
     standing: Standing,
 }
 
+/// What became of an offer.
+enum Offer {
+    Over,
+    /// The subscriber allowed no stream for it.
+    Blocked(FullTrackName),
+}
+
 /// Offers one track to one subscriber and serves it if it is wanted.
-async fn offer(context: Arc<Context>, session: Session, offered: Offered) {
+async fn offer(context: Arc<Context>, session: Session, offered: Offered) -> Offer {
     let Offered { track, forward, hops, standing } = offered;
     if context.router.sources(&track).iter().all(|source| source.session.same(&session)) {
-        return;
+        return Offer::Over;
     }
-    let Ok(viewing) = context.open(&track, &hops) else { return };
-    let Ok(properties) = viewing.ready().await else { return };
+    let Ok(viewing) = context.open(&track, &hops) else { return Offer::Over };
+    let Ok(properties) = viewing.ready().await else { return Offer::Over };
     let parameters =
         Parameters { largest_object: viewing.track.largest(), forward: Some(forward), ..Parameters::default() };
-    match session.publish(track, parameters.clone(), properties).await {
+    match session.publish(track.clone(), parameters.clone(), properties).await {
         Ok((mut writer, answer)) => {
             writer.hold(standing.lease());
             if let Some(group) = answer.new_group_request {
@@ -108,6 +119,8 @@ async fn offer(context: Arc<Context>, session: Session, offered: Offered) {
             let offered = Instant::now();
             subscribe::serve_writer(&context, &viewing, writer, &merged, parameters.largest_object, offered).await;
         }
+        Err(RequestFailure::NoStream) => return Offer::Blocked(track),
         Err(error) => tracing::debug!(%error, "offered track not wanted"),
     }
+    Offer::Over
 }

@@ -139,10 +139,12 @@ impl Router {
     /// The session to a configured upstream came up or went away.
     pub(crate) fn set_upstream(&self, index: usize, session: Option<Session>) {
         let up = session.is_some();
-        if let Some(place) = self.lock().upstreams.get_mut(index) {
+        let mut table = self.lock();
+        if let Some(place) = table.upstreams.get_mut(index) {
             *place = session;
         }
         if up {
+            // Under the lock: who sees that it is ready sees that something has changed.
             self.bump();
         }
     }

@@ -142,6 +142,10 @@ impl<'a> Publishers<'a> {
             tokio::select! {
                 biased;
                 Some((id, end)) = self.running.next() => {
+                    // What it said comes before its end.
+                    while let Ok((id, news)) = self.news.try_recv() {
+                        self.hear(id, news);
+                    }
                     if let Some(stop) = self.vacated(id, end) {
                         return Over::Stop(stop);
                     }

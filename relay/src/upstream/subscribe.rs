@@ -29,7 +29,7 @@ pub(crate) async fn run(context: Arc<Context>, track: Arc<Track>, hops: Vec<u64>
             Stop::Idle => {}
             Stop::Ended(status, reason) => {
                 track.log.end(status, reason);
-                track.set(TrackState::Ended(status));
+                track.end(status);
             }
             Stop::Refused(refusal) => track.set(TrackState::Refused(refusal)),
         }
@@ -60,7 +60,8 @@ async fn feed_until_stopped(context: &Arc<Context>, track: &Arc<Track>, hops: &[
         };
         let patience = if live { context.settings.resume() } else { limit::SOURCE_WAIT };
         let left = patience.saturating_sub(looking_since.elapsed());
-        let coming = live || !context.router.upstreams_ready();
+        // One that is ready by now may have come after the last look.
+        let coming = live || !context.router.upstreams_ready() || changes.has_changed().unwrap_or_default();
         if !coming || left.is_zero() {
             return if live {
                 Stop::Ended(PublishDoneCode::InternalError, "publisher was lost and no other came")

@@ -7,19 +7,18 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use bytes::Bytes;
 use moqt::{
     FetchOk, FullTrackName, Location, Message, Namespace, Parameters, Properties, ReasonPhrase, Redirect, RequestError,
-    RequestErrorCode, RequestId, SubscribeOk, SubscribeTracks, TrackAlias, TrackName,
+    RequestErrorCode, SetupOptions, TrackName,
 };
-use tests::raw::{Raw, RawRequest, encode, hex, message};
-use tests::system::{Arena, PROTOCOL_VIOLATION, Publisher, Viewer, at, namespace, track, within};
+use tests::raw::{Asked, Raw, RawRequest, RawServer, encode, hex, message, setup};
+use tests::system::{Arena, PROTOCOL_VIOLATION, Publisher, RunningRelay, Viewer, at, namespace, track, within};
 use transport::RequestFailure;
 
 /// A raw publisher of a track `x` that the relay has asked for it, because a viewer asked the relay.
 struct Stage {
     raw: Raw,
     viewer: Viewer,
-    subscribe: RawRequest,
-    /// The joining FETCH that comes with it, and its id.
-    fetch: Option<(RawRequest, RequestId)>,
+    name: FullTrackName,
+    asked: Asked,
     watching: tokio::task::JoinHandle<Result<transport::Subscription, RequestFailure>>,
     _announcement: RawRequest,
 }
@@ -32,28 +31,17 @@ impl Stage {
         let mut raw = arena.raw().await;
         let announcement = raw.announce(namespace(&name)).await;
         let viewer = Viewer::over_quic(arena.address()).await;
-        let session = viewer.session.clone();
-        let watching =
-            tokio::spawn(async move { session.subscribe(track(&format!("{name}--x")), Parameters::default()).await });
-        let (mut subscribe, mut fetch) = (None, None);
-        while subscribe.is_none() || fetch.is_none() {
-            match raw.accept().await {
-                (request, Message::Subscribe(_)) => subscribe = Some(request),
-                (request, Message::Fetch(asked)) => fetch = Some((request, asked.request_id)),
-                (_, other) => panic!("{other:?}"),
-            }
-        }
-        let subscribe = subscribe.expect("the loop ends with it");
-        Self { raw, viewer, subscribe, fetch, watching, _announcement: announcement }
+        let (session, name) = (viewer.session.clone(), track(&format!("{name}--x")));
+        let wanted = name.clone();
+        let watching = tokio::spawn(async move { session.subscribe(wanted, Parameters::default()).await });
+        let asked = raw.asked().await;
+        Self { raw, viewer, name, asked, watching, _announcement: announcement }
     }
 
     /// Answers SUBSCRIBE_OK with alias 5 and waits until the viewer has its own.
     async fn established(arena: &Arena, largest: Option<Location>) -> (Self, transport::Subscription) {
         let mut stage = Self::new(arena).await;
-        let parameters = Parameters { largest_object: largest, ..Parameters::default() };
-        let (track_alias, properties) = (TrackAlias(5), Properties::default());
-        let ok = Message::SubscribeOk(SubscribeOk { request_id: None, track_alias, parameters, properties });
-        stage.subscribe.write(encode(&ok)).await;
+        stage.asked.accept(5, largest, Properties::default()).await;
         let subscription = within(&mut stage.watching).await.unwrap().unwrap();
         (stage, subscription)
     }
@@ -93,14 +81,14 @@ async fn c025_c035_c039_bad_answers_to_subscribe() {
         ("garbage", hex("3fffffff")),
     ] {
         let mut stage = Stage::new(&arena).await;
-        stage.subscribe.write(bytes).await;
+        stage.asked.subscribe.write(bytes).await;
         stage.closes(what).await;
     }
     arena.undisturbed().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn c029_to_c032_bad_objects_close_the_publishers_session_only() {
+async fn c029_to_c032_c040_bad_objects_close_the_publishers_session_only() {
     let mut arena = Arena::new().await;
     for (what, bytes) in [
         ("c29 properties on End of Group", "310509000208010003"),
@@ -134,14 +122,14 @@ async fn c032_c041_resets_and_unknown_codes_are_harmless() {
 
     let mut stage = Stage::new(&arena).await;
     // REQUEST_ERROR with code 0x9D: in two bytes on the wire.
-    stage.subscribe.write(message(0x05, &[0x80, 0x9D, 0, 0])).await;
+    stage.asked.subscribe.write(message(0x05, &[0x80, 0x9D, 0, 0])).await;
     let answer = within(&mut stage.watching).await.unwrap();
     assert!(matches!(answer, Err(RequestFailure::Refused(_))), "{answer:?}");
     stage.raw.lives("an unknown request error").await;
     stage.survives("an unknown request error");
 
     let (mut stage, _subscription) = Stage::established(&arena, None).await;
-    stage.subscribe.write(message(0x0B, &[0x80, 0x9D, 0, 0])).await;
+    stage.asked.subscribe.write(message(0x0B, &[0x80, 0x9D, 0, 0])).await;
     stage.raw.lives("an unknown PUBLISH_DONE code").await;
     stage.survives("an unknown PUBLISH_DONE code");
     arena.undisturbed().await;
@@ -156,14 +144,8 @@ async fn c031_bad_fetch_streams() {
         ("object id overflow", "1c01ffffffffffffffffff010161000162"),
         ("no priority before", "808c02000c00000161"),
     ] {
-        let (mut stage, _subscription) = Stage::established(&arena, Some(Location::new(5, 3))).await;
-        let (mut request, id) = stage.fetch.take().unwrap();
-        let (parameters, properties) = (Parameters::default(), Properties::default());
-        let end = Location::new(5, 4);
-        let ok = FetchOk { request_id: None, end_of_track: false, end, parameters, properties };
-        request.write(encode(&Message::FetchOk(ok))).await;
-        let header = tests::raw::data_header(&moqt::UniStreamHeader::Fetch { request_id: id });
-        let _stream = stage.raw.uni([header, hex(records)].concat().into()).await;
+        let (mut stage, _subscription) = Stage::established(&arena, Some(at(5, 3))).await;
+        stage.asked.fill(&stage.raw, at(5, 4), hex(records)).await;
         stage.closes(what).await;
     }
     arena.undisturbed().await;
@@ -173,11 +155,8 @@ async fn c031_bad_fetch_streams() {
 async fn c034_properties_where_none_belong() {
     let mut arena = Arena::new().await;
     let mut raw = arena.raw().await;
-    let request_id = raw.next_id();
-    let (prefix, parameters) = (namespace("offered"), Parameters::default());
-    let ask = Message::SubscribeTracks(SubscribeTracks { request_id, prefix, parameters });
-    let mut tracks = raw.request(encode(&ask)).await;
-    assert!(matches!(tracks.read().await, Ok(Some(Message::RequestOk(_)))));
+    let mut tracks = raw.subscribe_tracks(namespace("offered"), Parameters::default()).await;
+    tracks.accepted().await;
     let publisher = Publisher::default();
     let offered = publisher.track("offered--video0");
     offered.frame(at(1, 0), 100);
@@ -189,6 +168,43 @@ async fn c034_properties_where_none_belong() {
     raw.closes(PROTOCOL_VIOLATION, "properties in PUBLISH_OK").await;
     assert!(!dialed.session.is_closed(), "c40: the publisher did nothing wrong");
     arena.undisturbed().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn c038_a_fetch_that_is_answered_backwards_closes() {
+    let mut arena = Arena::new().await;
+    let (stage, subscription) = Stage::established(&arena, Some(at(5, 3))).await;
+    let (session, name) = (stage.viewer.session.clone(), stage.name.clone());
+    let _reader = session.fetch(name, at(3, 0), at(3, 0), Parameters::default()).unwrap();
+    let (mut fetch, asked) = stage.raw.accept().await;
+    assert!(matches!(asked, Message::Fetch(_)), "{asked:?}");
+    let (parameters, properties) = (Parameters::default(), Properties::default());
+    let ok = FetchOk { request_id: None, end_of_track: false, end: at(2, 9), parameters, properties };
+    fetch.say(&Message::FetchOk(ok)).await;
+    stage.closes("FETCH_OK that ends before the start").await;
+    drop(subscription);
+    arena.undisturbed().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn c036_c037_upstreams_that_answer_a_namespace_request_badly() {
+    for (what, answer) in [
+        ("c036 NAMESPACE before the answer", hex("080003010161")),
+        ("c036 a subscription's answer", hex("0400020100")),
+        ("c037 NAMESPACE_DONE without NAMESPACE", hex("070001000e0003010161")),
+        ("c037 NAMESPACE_DONE twice", hex("070001000800030101610e00030101610e0003010161")),
+    ] {
+        let upstream = RawServer::start(vec![setup(SetupOptions::default())]);
+        let relay = RunningRelay::below(&[upstream.address]).await;
+        let raw = upstream.session().await;
+        let (mut request, asked) = raw.accept().await;
+        assert!(matches!(asked, Message::SubscribeNamespace(_)), "{asked:?}");
+        request.write(answer).await;
+        raw.closes(PROTOCOL_VIOLATION, what).await;
+        // The relay is well, and comes again.
+        upstream.session().await.accept().await;
+        drop(relay);
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -2,9 +2,12 @@
 //! them, `docs/conformance.md` says which pass.
 
 mod answers;
+mod fetch;
 mod malformed;
+mod namespaces;
 mod publishers;
 mod session;
 mod subgroups;
+mod subscribe;
 mod timing;
 mod tokens;

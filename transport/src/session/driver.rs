@@ -150,6 +150,9 @@ fn open_requests(shared: &Arc<Shared>, requests: &mut FuturesUnordered<BoxFuture
                 opened = shared.connection.open_bidi() => opened,
             };
             if let Ok(stream) = opened {
+                if let Some(slot) = shared.lock().slots.get_mut(&key) {
+                    slot.unopened = false;
+                }
                 serve_request(shared, key, stream, outgoing).await;
             }
         }));

@@ -42,6 +42,9 @@ pub enum RequestFailure {
     /// The request could not be sent: this side is over a limit or the session is being moved elsewhere.
     #[error("request not sent: {0}")]
     NotSent(String),
+    /// The peer allows no stream for the request now.
+    #[error("request not sent: peer allows no stream for it")]
+    NoStream,
     /// The session ended first.
     #[error(transparent)]
     Session(#[from] SessionError),
@@ -114,7 +117,7 @@ impl From<RequestFailure> for StreamFailure {
         match failure {
             RequestFailure::Refused(error) => Self::Refused(error),
             RequestFailure::Timeout => Self::Timeout,
-            RequestFailure::Dropped | RequestFailure::NotSent(_) => Self::Closed,
+            RequestFailure::Dropped | RequestFailure::NotSent(_) | RequestFailure::NoStream => Self::Closed,
             RequestFailure::Session(error) => Self::Session(error),
         }
     }

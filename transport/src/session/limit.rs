@@ -37,6 +37,9 @@ pub(crate) const REQUEST_LINGER: Duration = Duration::from_secs(15);
 pub(crate) const DONE_GRACE: Duration = Duration::from_secs(2);
 /// How long the end of a control stream waits for the close that may have caused it.
 pub(crate) const CLOSE_GRACE: Duration = Duration::from_millis(100);
+/// How long PUBLISH waits for the peer to allow a stream before its track counts as blocked (draft-18 section 6.1): a few round
+/// trips around the world.
+pub(crate) const PUBLISH_STREAM_WAIT: Duration = Duration::from_secs(1);
 /// Waits for the answer to a request unless the settings say otherwise.
 pub(crate) const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
 /// Waits for the peer's SETUP unless the settings say otherwise (CONTROL_MESSAGE_TIMEOUT).

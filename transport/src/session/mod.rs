@@ -252,7 +252,7 @@ impl Session {
     /// PUBLISH: offers one track. Objects may be sent at once unless `parameters.forward` is false.
     ///
     /// # Errors
-    /// As [`Session::subscribe`].
+    /// As [`Session::subscribe`], and [`RequestFailure::NoStream`] when the peer allows no stream: say [`NamespaceWriter::blocked`] then.
     pub async fn publish(
         &self,
         track: FullTrackName,
@@ -266,7 +266,7 @@ impl Session {
             Ok(key)
         });
         let mut pending = send?;
-        let ok = accepted(pending.answer().await?)?;
+        let ok = accepted(pending.answer_unless_blocked().await?)?;
         let key = pending.guard.key;
         let PendingRequest { guard, events, .. } = pending;
         guard.hand_over();

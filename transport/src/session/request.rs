@@ -6,10 +6,11 @@ use std::time::Duration;
 use moqt::session::{CommandError, RequestKey, Response, Session as Machine};
 use moqt::{Parameters, ReasonPhrase, RequestError, StreamErrorCode};
 use tokio::sync::{mpsc, oneshot};
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 
 use super::error::RequestFailure;
 use super::lease::{Course, LeaseRefusal, Turn};
+use super::limit;
 use super::shared::{Channels, DataEvent, PendingUpdate, RequestEvent, Shared};
 
 /// One live request; dropping it cancels the request on the wire, unless it has ended.
@@ -138,6 +139,22 @@ impl PendingRequest {
     /// Waits for the answer, within the session's request timeout.
     pub(crate) async fn answer(&mut self) -> Result<Response, RequestFailure> {
         self.answer_within(Duration::ZERO).await
+    }
+
+    /// As [`PendingRequest::answer`]; fails with [`RequestFailure::NoStream`] when the peer allows no stream within a while.
+    pub(crate) async fn answer_unless_blocked(&mut self) -> Result<Response, RequestFailure> {
+        let (shared, key) = (self.guard.shared.clone(), self.guard.key);
+        let blocked = async {
+            sleep(limit::PUBLISH_STREAM_WAIT).await;
+            if !shared.lock().slots.get(&key).is_some_and(|slot| slot.unopened) {
+                std::future::pending::<()>().await;
+            }
+        };
+        tokio::select! {
+            biased;
+            answer = self.answer() => answer,
+            () = blocked => Err(RequestFailure::NoStream),
+        }
     }
 
     /// As [`PendingRequest::answer`], with the time that the peer was asked to hold the request on top.

@@ -74,6 +74,8 @@ pub(crate) struct Slot {
     pub(crate) events: Option<mpsc::Sender<RequestEvent>>,
     pub(crate) data: Option<mpsc::Sender<DataEvent>>,
     pub(crate) updates: VecDeque<PendingUpdate>,
+    /// The peer has not allowed a stream for it yet.
+    pub(crate) unopened: bool,
 }
 
 /// A REQUEST_UPDATE of this side that waits for its answer.
@@ -372,7 +374,8 @@ impl Shared {
                     let (sender, receiver) = outbox();
                     // A fresh outbox has room for its first message.
                     let _ = sender.push(bytes, false);
-                    state.slots.entry(key).or_default().outgoing = Some(sender);
+                    let slot = state.slots.entry(key).or_default();
+                    (slot.outgoing, slot.unopened) = (Some(sender), true);
                     state.opens.push_back((key, receiver));
                 }
                 Output::Request { key, bytes, fin } => state.write(key, bytes, fin),

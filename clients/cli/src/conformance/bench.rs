@@ -281,6 +281,9 @@ impl<'a> Bench<'a> {
             RequestFailure::Dropped => {
                 self.fault(Party::Relay, "the end of the request", "the relay ended the request without an answer")
             }
+            RequestFailure::NoStream => {
+                self.fault(Party::Relay, "no stream", "the relay allows no stream for the request")
+            }
             RequestFailure::NotSent(reason) => match self.ended() {
                 Some(error) => self.session_ended(&error),
                 None => self.fault(Party::Unclear, "nothing", format!("the request could not be sent: {reason}")),

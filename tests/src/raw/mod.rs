@@ -2,19 +2,33 @@
 
 #![expect(clippy::unwrap_used, reason = "a helper that fails should fail its test loudly")]
 
-use std::net::{Ipv4Addr, SocketAddr};
-use std::sync::Arc;
+mod asked;
+mod data;
+mod server;
+
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
-use certs::{CertificateSettings, CertificateStore};
-use moqt::{Encode, Message, Namespace, Parameters, PublishNamespace, RequestId, Setup, SetupOptions, Version};
+use moqt::{
+    Encode, Fetch, FetchKind, FullTrackName, Location, Message, Namespace, Parameters, Properties, Publish,
+    PublishNamespace, RequestErrorCode, RequestId, RequestUpdate, Setup, SetupOptions, Subscribe, SubscribeNamespace,
+    SubscribeOptions, SubscribeTracks, TrackAlias, TrackStatus, Version,
+};
 use transport::{
-    Accepted, ClientEndpoint, ClientSettings, Connection, ConnectionError, ConnectionSettings, EndpointSettings,
-    ReadError, RecvStream, SendStream, ServerEndpoint, TrustSettings, read_chunk, write_all,
+    CANCELLED, ClientEndpoint, ClientSettings, Connection, ConnectionError, ConnectionSettings, ReadError, RecvStream,
+    SendStream, TrustSettings, read_chunk, write_all,
 };
 
-use crate::system::{PATIENCE, Task, within};
+use crate::system::{PATIENCE, within};
+
+pub use asked::Asked;
+pub use data::{Ended, Fetched, RawData};
+pub use server::RawServer;
+
+/// Time in which what must not come would have come.
+const A_WHILE: Duration = Duration::from_millis(250);
 
 /// One connection, without a session on this side.
 #[derive(Debug)]
@@ -24,7 +38,9 @@ pub struct Raw {
     /// This side's control stream, if one was opened.
     pub control: Option<Box<dyn SendStream>>,
     next_id: u64,
-    _client: ClientEndpoint,
+    _client: Option<ClientEndpoint>,
+    /// The peer's control stream, once it was met: to drop it would stop it.
+    theirs: Mutex<Option<Box<dyn RecvStream>>>,
 }
 
 /// One request stream.
@@ -83,10 +99,18 @@ impl Raw {
     /// Nobody is there.
     pub async fn silent(relay: SocketAddr, scheme: &str) -> Self {
         let connection = ConnectionSettings { max_incoming_uni: 64, ..ConnectionSettings::default() };
+        Self::granting(relay, scheme, connection).await
+    }
+
+    /// Connects with these limits for the relay's streams, and stays silent.
+    ///
+    /// # Panics
+    /// Nobody is there.
+    pub async fn granting(relay: SocketAddr, scheme: &str, connection: ConnectionSettings) -> Self {
         let client = ClientEndpoint::new(ClientSettings { connection, ..ClientSettings::default() }).unwrap();
         let address = format!("{scheme}://{relay}/live").parse().unwrap();
         let connection = within(client.dial(&address, &TrustSettings::Insecure)).await.unwrap();
-        Self { connection, control: None, next_id: 0, _client: client }
+        Self { connection, control: None, next_id: 0, _client: Some(client), theirs: Mutex::default() }
     }
 
     /// Connects over raw QUIC and opens a control stream with these first bytes.
@@ -149,18 +173,106 @@ impl Raw {
         id
     }
 
+    /// The id that the next request will have.
+    pub fn coming_id(&self) -> RequestId {
+        RequestId(self.next_id)
+    }
+
+    /// Sends a request with the next id.
+    ///
+    /// # Panics
+    /// The connection broke.
+    pub async fn ask(&mut self, message: impl FnOnce(RequestId) -> Message) -> RawRequest {
+        let id = self.next_id();
+        self.request(encode(&message(id))).await
+    }
+
+    /// SUBSCRIBE.
+    pub async fn subscribe(&mut self, track: FullTrackName, parameters: Parameters) -> RawRequest {
+        self.ask(|request_id| Message::Subscribe(Subscribe { request_id, track, parameters })).await
+    }
+
+    /// FETCH, of any kind.
+    pub async fn fetch(&mut self, kind: FetchKind, parameters: Parameters) -> RawRequest {
+        self.ask(|request_id| Message::Fetch(Fetch { request_id, kind, parameters })).await
+    }
+
+    /// TRACK_STATUS, and the largest object of the answer.
+    ///
+    /// # Panics
+    /// It is refused.
+    pub async fn largest(&mut self, track: FullTrackName) -> Option<Location> {
+        let parameters = Parameters::default();
+        let mut request =
+            self.ask(|request_id| Message::TrackStatus(TrackStatus { request_id, track, parameters })).await;
+        request.accepted().await.largest_object
+    }
+
+    /// PUBLISH.
+    pub async fn publish(&mut self, track: FullTrackName, alias: u64, properties: Properties) -> RawRequest {
+        let (track_alias, parameters) = (TrackAlias(alias), Parameters::default());
+        self.ask(|request_id| Message::Publish(Publish { request_id, track, track_alias, parameters, properties }))
+            .await
+    }
+
+    /// SUBSCRIBE_NAMESPACE.
+    pub async fn subscribe_namespace(&mut self, prefix: Namespace) -> RawRequest {
+        let (parameters, options) = (Parameters::default(), SubscribeOptions::default());
+        self.ask(|request_id| {
+            Message::SubscribeNamespace(SubscribeNamespace { request_id, prefix, options, parameters })
+        })
+        .await
+    }
+
+    /// SUBSCRIBE_TRACKS.
+    pub async fn subscribe_tracks(&mut self, prefix: Namespace, parameters: Parameters) -> RawRequest {
+        self.ask(|request_id| Message::SubscribeTracks(SubscribeTracks { request_id, prefix, parameters })).await
+    }
+
     /// Announces a namespace and waits for the answer.
     ///
     /// # Panics
     /// It is refused.
     pub async fn announce(&mut self, namespace: Namespace) -> RawRequest {
-        let request_id = self.next_id();
         let parameters = Parameters::default();
-        let bytes = encode(&Message::PublishNamespace(PublishNamespace { request_id, namespace, parameters }));
-        let mut request = self.request(bytes).await;
-        let answer = request.read().await.unwrap();
-        assert!(matches!(answer, Some(Message::RequestOk(_))), "{answer:?}");
+        let announce = |request_id| Message::PublishNamespace(PublishNamespace { request_id, namespace, parameters });
+        let mut request = self.ask(announce).await;
+        request.accepted().await;
         request
+    }
+
+    /// Fails if the relay asks for anything within a while.
+    ///
+    /// # Panics
+    /// It does.
+    pub async fn unasked(&self, what: &str) {
+        if let Ok(asked) = tokio::time::timeout(A_WHILE, self.accept()).await {
+            panic!("{what}: {:?}", asked.1);
+        }
+    }
+
+    /// The relay's next data stream.
+    ///
+    /// # Panics
+    /// None comes, or it begins with nonsense.
+    pub async fn data(&self) -> RawData {
+        loop {
+            let stream = within(self.connection.accept_uni()).await.unwrap();
+            match RawData::of(stream).await {
+                Ok(data) => return data,
+                Err(control) => *self.theirs.lock().unwrap() = Some(control),
+            }
+        }
+    }
+
+    /// Fails if a data stream comes within a while.
+    ///
+    /// # Panics
+    /// It does.
+    pub async fn no_data(&self, what: &str) {
+        if let Ok(data) = tokio::time::timeout(A_WHILE, self.data()).await {
+            panic!("{what}: {:?}", data.header);
+        }
     }
 
     /// Waits for a close with this code.
@@ -206,6 +318,73 @@ impl RawRequest {
         within(write_all(&mut *self.send, bytes)).await.unwrap();
     }
 
+    /// Writes one more message.
+    pub async fn say(&mut self, message: &Message) {
+        self.write(encode(message)).await;
+    }
+
+    /// REQUEST_UPDATE with this id.
+    pub async fn update(&mut self, request_id: RequestId, parameters: Parameters) {
+        self.say(&Message::RequestUpdate(RequestUpdate { request_id, existing_request_id: None, parameters })).await;
+    }
+
+    /// The next message.
+    ///
+    /// # Panics
+    /// The stream ends instead.
+    pub async fn answer(&mut self) -> Message {
+        self.read().await.unwrap().expect("a message, not the end of the stream")
+    }
+
+    /// The parameters of the OK that is next.
+    ///
+    /// # Panics
+    /// Something else is.
+    pub async fn accepted(&mut self) -> Parameters {
+        match self.answer().await {
+            Message::RequestOk(ok) => ok.parameters,
+            Message::SubscribeOk(ok) => ok.parameters,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    /// The code of the REQUEST_ERROR that is next.
+    ///
+    /// # Panics
+    /// Something else is.
+    pub async fn refused(&mut self) -> RequestErrorCode {
+        match self.answer().await {
+            Message::RequestError(error) => error.code,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    /// Fails if a message comes within a while.
+    ///
+    /// # Panics
+    /// It does.
+    pub async fn unanswered(&mut self, what: &str) {
+        if let Ok(message) = tokio::time::timeout(A_WHILE, self.read()).await {
+            panic!("{what}: {message:?}");
+        }
+    }
+
+    /// Waits for the end of the relay's half, message by message: whether it was FIN.
+    pub async fn ends(&mut self) -> bool {
+        loop {
+            match self.read().await {
+                Ok(Some(_)) => {}
+                ended => return ended.is_ok(),
+            }
+        }
+    }
+
+    /// Ends the request as draft-18 says: STOP_SENDING and a reset.
+    pub fn cancel(&mut self) {
+        self.recv.stop(CANCELLED);
+        self.send.reset(CANCELLED);
+    }
+
     /// The next message; `None` at the end of the stream.
     ///
     /// # Errors
@@ -234,41 +413,4 @@ pub fn data_header(header: &moqt::UniStreamHeader) -> Bytes {
     let mut out = BytesMut::new();
     header.encode(&mut out, Version::Draft18).unwrap();
     out.freeze()
-}
-
-/// A server without a session: what it writes is all it does.
-#[derive(Debug)]
-pub struct RawServer {
-    /// Where it listens.
-    pub address: SocketAddr,
-    _endpoint: Arc<ServerEndpoint>,
-    _task: Task,
-}
-
-impl RawServer {
-    /// Writes these bytes to the control stream of every client once the client has opened its own, and then nothing.
-    ///
-    /// # Panics
-    /// There is no free port.
-    pub fn start(control: Vec<Bytes>) -> Self {
-        let (certificates, _) = CertificateStore::load(&CertificateSettings::default()).unwrap();
-        let addresses = vec![(Ipv4Addr::LOCALHOST, 0).into()];
-        let settings = EndpointSettings { addresses, ..EndpointSettings::default() };
-        let endpoint = Arc::new(ServerEndpoint::bind(settings, certificates, None).unwrap());
-        let accepting = endpoint.clone();
-        let task = Task::spawn(async move {
-            let mut open = Vec::new();
-            while let Some(incoming) = accepting.accept().await {
-                let Ok(Accepted::Session(connection)) = incoming.accept().await else { continue };
-                let Ok(theirs) = connection.accept_uni().await else { continue };
-                let Ok(mut stream) = connection.open_uni().await else { continue };
-                for bytes in &control {
-                    // A client that left has heard enough.
-                    let _ = write_all(&mut *stream, bytes.clone()).await;
-                }
-                open.push((connection, theirs, stream));
-            }
-        });
-        Self { address: endpoint.local_addresses()[0], _endpoint: endpoint, _task: task }
-    }
 }
