@@ -37,11 +37,7 @@ impl Child {
     /// # Errors
     /// It printed none.
     pub async fn line(&mut self) -> std::io::Result<String> {
-        let stdout =
-            self.process.stdout.take().ok_or_else(|| std::io::Error::other("standard output was read before"))?;
-        let mut line = String::new();
-        BufReader::new(stdout).read_line(&mut line).await?;
-        if line.is_empty() { Err(std::io::Error::other("server ended without a word")) } else { Ok(line) }
+        first_line(&mut self.process).await
     }
 
     /// The process id; 0 once it has ended.
@@ -56,6 +52,17 @@ impl Child {
     pub async fn kill(&mut self) -> std::io::Result<()> {
         self.process.kill().await
     }
+}
+
+/// The first line that a process prints on its piped standard output.
+///
+/// # Errors
+/// It printed none.
+pub async fn first_line(process: &mut tokio::process::Child) -> std::io::Result<String> {
+    let stdout = process.stdout.take().ok_or_else(|| std::io::Error::other("standard output was read before"))?;
+    let mut line = String::new();
+    BufReader::new(stdout).read_line(&mut line).await?;
+    if line.is_empty() { Err(std::io::Error::other("server ended without a word")) } else { Ok(line) }
 }
 
 /// Runs `target/release/NAME` to its end, and gives what it printed.

@@ -9,7 +9,7 @@ mod percentile;
 mod shopper;
 mod viewer;
 
-pub use child::{Child, free_port, metric, run};
+pub use child::{Child, first_line, free_port, metric, run};
 pub use crowd::{Crowd, Tally, Until};
 pub use percentile::percentile;
 pub use shopper::{Answer, Download, Reply, Shopper, request};

@@ -2,6 +2,7 @@
 
 #![expect(clippy::print_stdout, reason = "the figures are this program's output")]
 
+mod capacity;
 mod cold_start;
 mod load;
 mod restart;
@@ -12,7 +13,7 @@ mod tune_in;
 use bench::Failure;
 
 /// The figures, each a name on the command line. `shops` stands for all of [`shops::PARTS`].
-const FIGURES: [&str; 5] = ["cold_start", "tune_in", "load", "restart", "shops"];
+const FIGURES: [&str; 6] = ["cold_start", "tune_in", "load", "restart", "capacity", "shops"];
 
 /// The flag that makes figures of the shops gates.
 const GATE: &str = "--gate";
@@ -42,6 +43,9 @@ async fn main() -> Result<(), Failure> {
     }
     if runs("restart") {
         restart::run().await?;
+    }
+    if runs("capacity") {
+        capacity::run().await?;
     }
     let parts: Vec<&str> = shops::PARTS.into_iter().filter(|part| runs("shops") || runs(part)).collect();
     if !parts.is_empty() {
