@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use quinn::congestion::CubicConfig;
 use quinn::crypto::rustls::{QuicClientConfig, QuicServerConfig};
 use quinn::{AckFrequencyConfig, IdleTimeout, MtuDiscoveryConfig, QlogStream, TransportConfig, VarInt};
 use rustls::client::WebPkiServerVerifier;
@@ -183,8 +184,11 @@ pub(crate) fn transport_config(
     let idle = IdleTimeout::try_from(settings.idle_timeout).map_err(|_| TlsError::Setting("idle_timeout"))?;
     let mut acks = AckFrequencyConfig::default();
     acks.ack_eliciting_threshold(VarInt::from_u32(limit::ACK_THRESHOLD)).max_ack_delay(Some(limit::MAX_ACK_DELAY));
+    let mut congestion = CubicConfig::default();
+    congestion.initial_window(limit::INITIAL_WINDOW);
     let mut config = TransportConfig::default();
     config
+        .congestion_controller_factory(Arc::new(congestion))
         .max_idle_timeout(Some(idle))
         .max_concurrent_uni_streams(settings.max_incoming_uni.into())
         .max_concurrent_bidi_streams(settings.max_incoming_bidi.into())
