@@ -68,13 +68,12 @@ async fn search(relay: &str, plan: &str, address: &str, pid: u32) -> Result<(), 
     let figure = |name: &str| best["figures"][name].as_f64().unwrap_or(f64::NAN);
     let viewers = figure("viewers_peak");
     println!(
-        "  {plan:<13} {relay:<16} {viewers:>5.0} viewers, {:>5.0} per core of the relay; p50 {:.1} ms, p99 {:.1} ms; relay {:.2} CPU-s/GB, \
-         {:.0} KB per viewer; the tool itself {:.2} % of a core per viewer",
+        "  {plan:<13} {relay:<16} {viewers:>5.0} viewers, {:>5.0} per core of the relay; p50 {:.1} ms, p99 {:.1} ms; relay {:.2} CPU-s/GB; \
+         the tool itself {:.2} % of a core per viewer",
         viewers / figure("relay_cpu"),
         best["latency_p50"].as_f64().unwrap_or(f64::NAN),
         best["latency_p99"].as_f64().unwrap_or(f64::NAN),
         figure("relay_cpu_per_gb"),
-        figure("relay_rss_per_viewer") / 1e3,
         figure("tool_cpu_per_viewer") * 100.0,
     );
     Ok(())

@@ -89,7 +89,9 @@ fn times(before: &Report, after: &Report) -> Vec<Row> {
 }
 
 fn counts(before: &Report, after: &Report) -> Vec<Row> {
-    let counts = catalogue::series().filter_map(|series| {
+    // Of loads that neither had there is nothing to say.
+    let scopes = [before, after].into_iter().filter_map(|report| report.overall.scopes.get(EVERYBODY));
+    let counts = catalogue::series_in(scopes).filter_map(|series| {
         let Kind::Count(unit) = series.kind else { return None };
         let of = |report: &Report| Some(report.overall.scopes.get(EVERYBODY)?.count(series.name) as f64);
         Some(Row { name: series.name.to_owned(), unit, before: of(before), after: of(after) })
