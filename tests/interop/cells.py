@@ -126,7 +126,8 @@ class Peer:
     def serves(self, stage: Stage, transport: str) -> None:
         server = self.serve(stage, transport)
         stage.origin(server.url())
-        check_pulled(self.context.clip, stage, server.url(OURS))
+        # Their path may be a scope below which names begin.
+        check_pulled(self.context.clip, stage, server.url(), "--namespace", OURS)
 
     def feeds(self, stage: Stage, transport: str) -> None:
         server = self.serve(stage, transport)
@@ -151,9 +152,9 @@ def our_relay(stage: Stage, transport: str, upstream: Server | None = None) -> S
     return Server(transport, port, [program.find(r"certificate in service .*hash=([0-9a-f]{64})")[1]])
 
 
-def check_pulled(clip: Clip, stage: Stage, url: str) -> None:
+def check_pulled(clip: Clip, stage: Stage, *where: str) -> None:
     """Our client's file holds the clip's frames, picture and sound."""
-    file = stage.pull(url, FRAMES, PATIENCE)
+    file = stage.pull(where, FRAMES, PATIENCE)
     for stream, track in [("v:0", clip.video), ("a:0", clip.audio)]:
         if stream == "a:0" and not stage.sound:
             continue

@@ -33,7 +33,7 @@ def arguments() -> argparse.Namespace:
 def run(cell: Cell, findings: list[Finding], options: argparse.Namespace) -> str:
     """One cell's result."""
     if isinstance(cell.run, str):
-        return f"cannot: {cell.run}"
+        return cell.run if cell.run.startswith("skipped: ") else f"cannot: {cell.run}"
     with tempfile.TemporaryDirectory(prefix="efir-interop-") as folder:
         stage = Stage(Path(folder), options.ours, cell.draft)
         try:

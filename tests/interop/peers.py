@@ -1,13 +1,28 @@
 """The peers: how each is started, and what it cannot."""
 
 import json
+import urllib.request
 from pathlib import Path
 
 import table
-from cells import BETWEEN, BROADCAST, FEEDS, FRAMES, PATIENCE, PUBLISHES, SERVES, Context, Peer, Server, json_line
+from cells import (
+    BETWEEN,
+    BROADCAST,
+    FEEDS,
+    FRAMES,
+    PATIENCE,
+    PUBLISHES,
+    SERVES,
+    SUBSCRIBES,
+    Context,
+    Peer,
+    Server,
+    json_line,
+)
 from process import Program, Stage
 
 ROOT = Path(__file__).parent.parent.parent
+SKIPPED = "skipped: built only for scripts/interop --relay"
 BROWSER = ROOT / "clients" / "browser"
 
 
@@ -91,4 +106,26 @@ class MoqWatch(InChromium):
         program.wait(PATIENCE)
 
 
-PEERS = (MoqRs, MoqNet, MoqWatch)
+class MoqRelay(Peer):
+    """moq-dev's relay, which takes long to build."""
+
+    name = "moq-relay (crates.io)"
+    cannot = dict.fromkeys([PUBLISHES, SUBSCRIBES, BETWEEN], "it only serves")
+
+    def __init__(self, context: Context) -> None:
+        super().__init__(context)
+        self.version = table.pinned(context.here / "optional.txt", "moq-relay")
+        self.program = context.home / "optional" / "bin" / "moq-relay"
+        if not self.program.exists():
+            self.cannot = self.cannot | dict.fromkeys([SERVES, FEEDS], SKIPPED)
+
+    def serve(self, stage: Stage, transport: str) -> Server:
+        command = [self.program, "--listen", "127.0.0.1:0", "--listen-tls-generate", "localhost"]
+        command += ["--auth-public", "**", "--web-http-listen", "127.0.0.1:0"]
+        program = stage.start("peer-server", command)
+        port = {kind: program.find(rf'listening.* addr.*=127\.0\.0\.1:(\d+).*"{kind}"')[1] for kind in ("http", "quic")}
+        with urllib.request.urlopen(f"http://127.0.0.1:{port['http']}/certificate.sha256", timeout=PATIENCE) as answer:
+            return Server(transport, int(port["quic"]), [answer.read().decode().strip()])
+
+
+PEERS = (MoqRs, MoqNet, MoqWatch, MoqRelay)

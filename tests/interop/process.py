@@ -112,10 +112,10 @@ class Stage:
         command = [self.ours / "efir", "pull", url, "--draft", self.draft, "--insecure", "--json"]
         self.start("viewer", command).find(r'"frames":[1-9]')
 
-    def pull(self, url: str, frames: int, seconds: float) -> Path:
+    def pull(self, where: tuple[str, ...], frames: int, seconds: float) -> Path:
         """Has our client write a broadcast to a file."""
         file = self.folder / "pulled.mp4"
-        command = [self.ours / "efir", "pull", url, "--draft", self.draft, "--insecure", "--frames", frames, "-o", file]
+        command = [self.ours / "efir", "pull", *where, "--draft", self.draft, "--insecure", "--frames", frames, "-o", file]
         command += ["--no-reconnect", "--from", "live"]
         deadline = time.monotonic() + seconds
         while True:
