@@ -78,6 +78,8 @@ function failed({ code, message }: StateNotice): Words {
       return { title: "No WebTransport here", advice: "Use a current Chrome, Edge or Firefox, or leave transport at auto to play over HTTP.", ...error };
     case "unsupported":
       return { title: "This browser cannot play it", advice: sentence(message), tone: "error", action: "" };
+    case "redirect":
+      return { title: "The servers send it nowhere", advice: sentence(message), ...error };
     case "decode":
       return { title: "The picture cannot be decoded", advice: sentence(message), ...error };
     default:

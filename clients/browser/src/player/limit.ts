@@ -42,6 +42,10 @@ export const CONNECT_TIMEOUT_MS = 10_000;
 /** First and longest wait between attempts, ms. */
 export const BACKOFF_FIRST_MS = 500;
 export const BACKOFF_LAST_MS = 15_000;
+/** Times in a row that servers may send a player on: a load balancer, a region, a server, and some to spare. */
+export const MAX_REDIRECTS = 5;
+/** Whoever was served for this long, ms, has arrived: the next GOAWAY begins a new row of those. */
+export const SETTLED_MS = 10_000;
 /** Longest wait between looks for a broadcast that is not there, ms. */
 export const OFFLINE_LAST_MS = 4000;
 /** A change of rendition or of server that has brought no picture in this time is given up, ms. */

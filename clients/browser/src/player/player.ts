@@ -11,6 +11,7 @@ import { Painter } from "./painter.ts";
 import { PathFollower } from "./path.ts";
 import { Playback } from "./playback.ts";
 import type { Command, Notice, PlayerState, PlayOptions } from "./protocol.ts";
+import { Moves, placeOf, redirectOf, Trail } from "./redirect.ts";
 import { knowsCapture } from "./stamp.ts";
 import { StatsMeter } from "./stats.ts";
 import { canPlay } from "./support.ts";
@@ -48,6 +49,7 @@ export class Player {
 
   #stats = new StatsMeter();
   #reconnects = 0;
+  #moves = new Moves();
   #captureKnown = false;
   #size = { width: 0, height: 0 };
   #isVisible = true;
@@ -157,25 +159,45 @@ export class Player {
   /** Connects for as long as the player lives. */
   async #run(options: PlayOptions, signal: AbortSignal): Promise<void> {
     let backoff = new Backoff(this.#ways.random);
+    let target = options;
+    let trail = new Trail();
     while (!signal.aborted) {
       const again = this.#reconnects > 0 && this.#state === "playing" ? "The connection was lost. Connecting again" : "Connecting";
       if (this.#state !== "connecting") this.#setState("connecting", `${again} to ${options.server}`, "");
       try {
-        const connected = await connectSource(options, signal, this.#ways);
+        const connected = await connectSource(target, signal, this.#ways);
         backoff = new Backoff(this.#ways.random);
-        const outcome = await this.#serve(connected, options, signal);
+        const outcome = await this.#serve(connected, target, signal);
         if (signal.aborted || outcome === "ended") return;
         if (outcome instanceof SourceError) throw outcome;
       } catch (error) {
         if (signal.aborted) return;
+        const redirect = redirectOf(error);
+        if (redirect !== undefined) {
+          try {
+            target = trail.follow(target, redirect);
+            this.#lookIn(target.namespace);
+            continue;
+          } catch (wrong) {
+            return this.#fail("redirect", asSourceError(wrong).message);
+          }
+        }
         const cause = asSourceError(error);
         const isFinal = cause.code === "unauthorized" || (cause.code === "no-webtransport" && options.transport === "webtransport");
         if (isFinal) return this.#fail(cause.code, cause.message);
         this.#setState("connecting", cause.message, cause.code);
       }
+      // From the beginning: who sent us on knows where it is now.
+      target = options;
+      trail = new Trail();
+      this.#lookIn(options.namespace);
       this.#reconnects += 1;
       await this.#ways.sleep(backoff.next(), signal).catch(() => undefined);
     }
+  }
+
+  #lookIn(namespace: string[]): void {
+    if (this.#options !== undefined) this.#options = { ...this.#options, namespace };
   }
 
   /** Plays over one connection and those that take over from it. */
@@ -219,14 +241,14 @@ export class Player {
     const options = this.#options;
     const { signal } = this.#life;
     if (options === undefined) return;
-    const target = { ...options };
     try {
-      if (uri !== "") {
-        const { origin, pathname, search } = new URL(uri);
-        target.server = origin;
-        target.path = pathname === "/" && search === "" ? options.path : pathname + search;
-      }
-      const { source, reason } = await connectSource(target, signal, this.#ways);
+      this.#moves.next(performance.now());
+    } catch (error) {
+      return this.#fail("redirect", asSourceError(error).message);
+    }
+    try {
+      const { source, reason } = await connectSource(placeOf(uri, options), signal, this.#ways);
+      this.#moves.arrived(performance.now());
       await this.#migrate(source, reason);
     } catch {
       // The old connection ends soon, and then connecting begins anew.

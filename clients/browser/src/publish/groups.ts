@@ -1,6 +1,6 @@
 // Where groups begin, and their ids.
 
-import { AUDIO_GROUP_MS, GROUP_MS } from "./limit.ts";
+import { AUDIO_GROUP_MS, GROUP_MS, NEW_GROUP_MS } from "./limit.ts";
 
 /** Ids from the wall clock on: groups are longer than 1 ms, so a publisher that is started again never uses one twice. */
 export class GroupIds {
@@ -13,6 +13,13 @@ export class GroupIds {
   take(): bigint {
     return this.#next++;
   }
+}
+
+/** Whether a picture begins a group that is `age` µs after the beginning of the last one; `isWanted` = somebody asked for one. */
+export function beginsGroup(age: number, framerate: number, isWanted: boolean): boolean {
+  const least = isWanted ? NEW_GROUP_MS : GROUP_MS;
+  // A frame that comes a little early for its group begins it all the same.
+  return age >= least * 1000 - 500_000 / framerate;
 }
 
 /** Cuts both tracks: pictures at key frames, sound with the pictures and the same ids. Times are µs. */

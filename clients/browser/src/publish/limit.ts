@@ -2,6 +2,8 @@
 
 /** Length of a group, ms: what a viewer who joins has to fetch at most, and what a lost group costs. */
 export const GROUP_MS = 1000;
+/** A group that somebody asks for begins when the one before is at least this long, ms: key frames cost every viewer. */
+export const NEW_GROUP_MS = GROUP_MS / 2;
 /** Length of a group of sound, ms, when pictures that should begin the next one do not come. */
 export const AUDIO_GROUP_MS = 2 * GROUP_MS;
 

@@ -30,6 +30,8 @@ export class Track {
   readonly name: string;
   /** Somebody began or ceased to want objects. */
   onDemand: (() => void) | undefined;
+  /** Somebody wants a group after the current one, soon; for tracks that say DYNAMIC_GROUPS. */
+  onGroupWanted: (() => void) | undefined;
   /** Payload bytes that left since the beginning, for all subscribers. */
   sentBytes = 0;
   readonly #priority: number;
@@ -63,6 +65,7 @@ export class Track {
     publication.onUpdate = () => this.#updated(publication);
     void publication.closed.then(() => this.#leave(publication));
     this.onDemand?.();
+    this.#wantGroup(publication.newGroup);
   }
 
   /** Answers from what is kept: the current group and the one before. */
@@ -169,6 +172,13 @@ export class Track {
     const member = this.#members.get(publication);
     if (member !== undefined && !publication.forward) reset(member);
     this.onDemand?.();
+    this.#wantGroup(publication.newGroup);
+  }
+
+  /** NEW_GROUP_REQUEST (10.2.13): 0 wants any new group, a number one that is not below it. */
+  #wantGroup(group: bigint | undefined): void {
+    const current = this.#groups.at(-1)?.id ?? -1n;
+    if (group !== undefined && (group === 0n || group > current)) this.onGroupWanted?.();
   }
 
   #leave(publication: Publication): void {

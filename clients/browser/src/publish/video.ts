@@ -3,11 +3,11 @@
 import { LocPackager } from "../media/package.ts";
 import type { PropertyPair } from "../media/package.ts";
 import { TrackMark } from "../moqt/hop_delay.ts";
-import { CONTENT_TYPE, DEFAULT_PUBLISHER_PRIORITY, HOP_DELAY } from "../moqt/property.ts";
+import { CONTENT_TYPE, DEFAULT_PUBLISHER_PRIORITY, DYNAMIC_GROUPS, HOP_DELAY } from "../moqt/property.ts";
 import { encoderConfig, fit, type VideoChoice } from "./choice.ts";
 import { CaptureClock, captureTimeOf, unixMicroseconds } from "./clock.ts";
-import type { Cutter } from "./groups.ts";
-import { CAPTURE_TIMES, ENCODE_QUEUE, GROUP_MS, REPEAT_MS } from "./limit.ts";
+import { beginsGroup, type Cutter } from "./groups.ts";
+import { CAPTURE_TIMES, ENCODE_QUEUE, REPEAT_MS } from "./limit.ts";
 import { Track } from "./track.ts";
 
 const VIDEO_PRIORITY = 96;
@@ -51,6 +51,7 @@ export class VideoPublisher {
   #encodedUntil = -Infinity;
   #keyAt = -Infinity;
   #needsKey = true;
+  #isGroupWanted = false;
   #isReady = false;
 
   constructor(name: string, choice: VideoChoice, cutter: Cutter, hooks: MediaHooks) {
@@ -59,7 +60,10 @@ export class VideoPublisher {
     this.#hooks = hooks;
     this.#bitrate = choice.bitrate;
     this.packager = new LocPackager("video", { name, bitrate: choice.bitrate, framerate: choice.framerate });
-    this.track = new Track(name, VIDEO_PRIORITY, trackPairs(this.packager, VIDEO_PRIORITY));
+    // The encoder makes a key frame whenever it is told to.
+    const isDynamic = { type: DYNAMIC_GROUPS, value: 1n };
+    this.track = new Track(name, VIDEO_PRIORITY, [...trackPairs(this.packager, VIDEO_PRIORITY), isDynamic]);
+    this.track.onGroupWanted = () => (this.#isGroupWanted = true);
     this.#repeat = setInterval(() => this.#again(), REPEAT_MS / 4);
   }
 
@@ -130,10 +134,11 @@ export class VideoPublisher {
         this.dropped += 1;
         return;
       }
-      // A frame that comes a little early for its group begins it all the same.
-      const isDue = timestamp - this.#keyAt >= GROUP_MS * 1000 - 500_000 / this.#choice.framerate;
-      const keyFrame = this.#needsKey || isDue;
-      if (keyFrame) this.#keyAt = timestamp;
+      const keyFrame = this.#needsKey || beginsGroup(timestamp - this.#keyAt, this.#choice.framerate, this.#isGroupWanted);
+      if (keyFrame) {
+        this.#keyAt = timestamp;
+        this.#isGroupWanted = false;
+      }
       this.#needsKey = false;
       this.#encodedUntil = timestamp;
       if (this.#captured.size >= CAPTURE_TIMES) this.#captured.clear();

@@ -158,7 +158,9 @@ export class Publication {
   largest: Location | undefined;
   forward: boolean;
   priority: number;
-  /** The peer changed FORWARD or its priority; `largest` must be set before a true `forward` is answered. */
+  /** The peer wants a new group: NEW_GROUP_REQUEST of its newest request. */
+  newGroup: bigint | undefined;
+  /** The peer changed FORWARD or its priority, or wants a new group; `largest` must be set before a true `forward` is answered. */
   onUpdate: (() => void) | undefined;
   /** Resolves when the peer gave it up. */
   readonly closed: Promise<void>;
@@ -173,6 +175,7 @@ export class Publication {
     this.track = request.track;
     this.forward = request.parameters.forward ?? true;
     this.priority = request.parameters.subscriberPriority ?? 128;
+    this.newGroup = request.parameters.newGroupRequest;
     this.#alias = alias;
     this.#exchange = exchange;
     this.#publisher = publisher;
@@ -214,6 +217,7 @@ export class Publication {
         if (message.type !== "REQUEST_UPDATE") continue;
         this.forward = message.parameters.forward ?? this.forward;
         this.priority = message.parameters.subscriberPriority ?? this.priority;
+        this.newGroup = message.parameters.newGroupRequest;
         this.onUpdate?.();
         if (this.#over) continue;
         const parameters = this.largest ? { largestObject: this.largest } : {};

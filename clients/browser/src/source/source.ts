@@ -84,7 +84,9 @@ export type SourceErrorCode =
   /** The connection is gone. */
   | "closed"
   /** The server asked to try later. */
-  | "busy";
+  | "busy"
+  /** Servers send this client in a circle, or to where it cannot go. */
+  | "redirect";
 
 export type BroadcastEvent = { kind: "added" | "removed"; namespace: Namespace };
 

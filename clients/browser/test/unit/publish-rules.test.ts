@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { codecString, encoderConfig, fit } from "../../src/publish/choice.ts";
 import { CaptureClock, captureTimeOf, unixMicroseconds } from "../../src/publish/clock.ts";
-import { Cutter, GroupIds } from "../../src/publish/groups.ts";
+import { beginsGroup, Cutter, GroupIds } from "../../src/publish/groups.ts";
 import { RateControl } from "../../src/publish/rate.ts";
 import { httpBaseOf, parseHashes } from "../../src/publish/server.ts";
 import { captureWords, failureWords, shellWord } from "../../src/publish/words.ts";
@@ -174,4 +174,10 @@ test("errors say what to do", () => {
   assert.match(failureWords("taken", "", "live/cam"), /live\/cam.*another name/);
   assert.equal(shellWord("https://host:1/live/a-b"), "https://host:1/live/a-b");
   assert.equal(shellWord("it's"), `'it'\\''s'`);
+});
+
+test("p16: a group that is asked for begins sooner, but not at once", () => {
+  const at = (milliseconds: number, isWanted: boolean): boolean => beginsGroup(milliseconds * 1000, 30, isWanted);
+  assert.deepEqual([at(960, false), at(990, false)], [false, true], "one a second by itself");
+  assert.deepEqual([at(100, true), at(460, true), at(490, true)], [false, false, true]);
 });

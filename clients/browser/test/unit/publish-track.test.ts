@@ -27,6 +27,7 @@ class Subscriber {
   readonly streams: Stream[] = [];
   largest: Location | undefined;
   forward = true;
+  newGroup: bigint | undefined;
   onUpdate: (() => void) | undefined;
   doneWith: number | undefined;
   flow: Promise<void> = Promise.resolve();
@@ -229,4 +230,23 @@ test("groups are bounded in bytes and objects", () => {
   video.begin(2n);
   for (let index = 0; index < 1024; index++) assert.equal(video.push([], bytes("x"), undefined), true);
   assert.equal(video.push([], bytes("x"), undefined), false);
+});
+
+test("p16: NEW_GROUP_REQUEST is heeded when it is about a group that is not there", async () => {
+  const video = track();
+  let wanted = 0;
+  video.onGroupWanted = () => (wanted += 1);
+  const viewer = new Subscriber();
+  viewer.newGroup = 0n;
+  viewer.subscribe(video);
+  assert.equal(wanted, 1, "with the SUBSCRIBE");
+  video.begin(5n);
+  push(video, "a");
+  const counts: number[] = [];
+  for (const group of [undefined, 4n, 5n, 6n, 0n]) {
+    viewer.newGroup = group;
+    viewer.onUpdate?.();
+    counts.push(wanted);
+  }
+  assert.deepEqual(counts, [1, 1, 1, 2, 3]);
 });

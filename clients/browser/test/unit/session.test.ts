@@ -301,7 +301,10 @@ test("a page publishes: SUBSCRIBE, a joining FETCH, streams, updates and the end
     const stream = await publication.openSubgroup({ group: 4n, subgroup: 0n, priority: 1, endOfGroup: true });
     await stream.write({ object: 2n, properties: Properties.EMPTY, payload: Uint8Array.of(1, 2, 3) });
     stream.finish();
-    publication.onUpdate = () => void setTimeout(() => publication.done(2, "over"));
+    publication.onUpdate = () => {
+      assert.equal(publication.newGroup, 9n);
+      void setTimeout(() => publication.done(2, "over"));
+    };
   };
   session.publisher.onFetch = async (request) => {
     assert.deepEqual([request.start, request.end], [{ group: 4n, object: 0n }, { group: 4n, object: 2n }]);
@@ -313,7 +316,7 @@ test("a page publishes: SUBSCRIBE, a joining FETCH, streams, updates and the end
   const ok = await talk.read();
   assert.ok(ok.type === "SUBSCRIBE_OK" && ok.parameters.largestObject?.object === 1n);
   assert.equal((await fetch.read()).type, "FETCH_OK");
-  talk.send({ type: "REQUEST_UPDATE", requestId: 5n, existingRequestId: undefined, parameters: { forward: false } });
+  talk.send({ type: "REQUEST_UPDATE", requestId: 5n, existingRequestId: undefined, parameters: { forward: false, newGroupRequest: 9n } });
   const answers = [await talk.read(), await talk.read()];
   const done = answers.find((message) => message.type === "PUBLISH_DONE");
   assert.ok(done?.type === "PUBLISH_DONE" && done.streamCount === 1n && done.status === 2);
