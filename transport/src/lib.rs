@@ -28,6 +28,7 @@ mod qlog;
 mod quic;
 mod session;
 mod tls;
+mod turn;
 mod webtransport;
 mod wire;
 

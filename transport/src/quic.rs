@@ -3,6 +3,7 @@
 use std::fmt::{Debug, Formatter};
 use std::future::Future;
 use std::pin::{Pin, pin};
+use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
@@ -13,18 +14,28 @@ use crate::connection::{
     BidiStream, BoxFuture, CANCELLED, Connection, ConnectionError, ConnectionInfo, ConnectionStats, DatagramError,
     ReadError, RecvStream, SendStream, WriteError,
 };
+use crate::turn::{Turn, Turns};
 
 /// A raw QUIC connection; holds its place in the endpoint's connection limit.
 #[derive(Debug)]
 pub(crate) struct QuicConnection {
     inner: quinn::Connection,
     info: ConnectionInfo,
+    turns: Arc<Turns>,
     _permit: Option<OwnedSemaphorePermit>,
 }
 
 impl QuicConnection {
     pub(crate) fn new(inner: quinn::Connection, info: ConnectionInfo, permit: Option<OwnedSemaphorePermit>) -> Self {
-        Self { inner, info, _permit: permit }
+        Self { inner, info, turns: Arc::default(), _permit: permit }
+    }
+
+    fn bidi_stream(
+        &self,
+        halves: Result<(quinn::SendStream, quinn::RecvStream), quinn::ConnectionError>,
+    ) -> Result<BidiStream, ConnectionError> {
+        let (send, recv) = halves.map_err(connection_error)?;
+        Ok((Box::new(QuicSendStream::new(send).in_turn(&self.turns)), Box::new(QuicRecvStream::new(recv))))
     }
 }
 
@@ -32,12 +43,12 @@ impl Connection for QuicConnection {
     fn open_uni(&self) -> BoxFuture<'_, Result<Box<dyn SendStream>, ConnectionError>> {
         Box::pin(async {
             let send = self.inner.open_uni().await.map_err(connection_error)?;
-            Ok(Box::new(QuicSendStream::new(send)) as Box<dyn SendStream>)
+            Ok(Box::new(QuicSendStream::new(send).in_turn(&self.turns)) as Box<dyn SendStream>)
         })
     }
 
     fn open_bidi(&self) -> BoxFuture<'_, Result<BidiStream, ConnectionError>> {
-        Box::pin(async { self.inner.open_bi().await.map(bidi_stream).map_err(connection_error) })
+        Box::pin(async { self.bidi_stream(self.inner.open_bi().await) })
     }
 
     fn accept_uni(&self) -> BoxFuture<'_, Result<Box<dyn RecvStream>, ConnectionError>> {
@@ -48,7 +59,7 @@ impl Connection for QuicConnection {
     }
 
     fn accept_bidi(&self) -> BoxFuture<'_, Result<BidiStream, ConnectionError>> {
-        Box::pin(async { self.inner.accept_bi().await.map(bidi_stream).map_err(connection_error) })
+        Box::pin(async { self.bidi_stream(self.inner.accept_bi().await) })
     }
 
     fn send_datagram(&self, payload: Bytes) -> Result<(), DatagramError> {
@@ -84,15 +95,13 @@ impl Connection for QuicConnection {
     }
 }
 
-fn bidi_stream((send, recv): (quinn::SendStream, quinn::RecvStream)) -> BidiStream {
-    (Box::new(QuicSendStream::new(send)), Box::new(QuicRecvStream::new(recv)))
-}
-
 /// A sending stream with the codes as they are on the wire.
 pub(crate) struct QuicSendStream {
     inner: quinn::SendStream,
     stopped: Option<StoppedFuture>,
     ended: bool,
+    /// Its place among the session's streams; HTTP has none.
+    turn: Option<Turn>,
     /// Code of the reset when dropped early.
     drop_code: u64,
 }
@@ -105,7 +114,13 @@ impl QuicSendStream {
     }
 
     pub(crate) fn with_drop_code(inner: quinn::SendStream, drop_code: u64) -> Self {
-        Self { inner, stopped: None, ended: false, drop_code }
+        Self { inner, stopped: None, ended: false, turn: None, drop_code }
+    }
+
+    /// The stream takes turns with these when there is no room for all.
+    pub(crate) fn in_turn(mut self, turns: &Arc<Turns>) -> Self {
+        self.turn = Some(Turn::new(turns));
+        self
     }
 }
 
@@ -130,9 +145,16 @@ impl SendStream for QuicSendStream {
         if chunks.iter().all(Bytes::is_empty) {
             return Poll::Ready(Ok(chunks.len()));
         }
+        if self.turn.as_mut().is_some_and(Turn::gives_way) {
+            cx.waker().wake_by_ref();
+            return Poll::Pending;
+        }
         // The future keeps no state between polls, so a fresh one per poll neither loses bytes nor allocates.
-        let written = ready!(pin!(self.inner.write_chunks(chunks)).poll(cx)).map_err(write_error)?;
-        Poll::Ready(Ok(written.chunks))
+        let outcome = pin!(self.inner.write_chunks(chunks)).poll(cx);
+        if let Some(turn) = &mut self.turn {
+            if outcome.is_pending() { turn.wait() } else { turn.leave() }
+        }
+        outcome.map_ok(|written| written.chunks).map_err(write_error)
     }
 
     fn finish(&mut self) -> Result<(), WriteError> {
@@ -144,11 +166,15 @@ impl SendStream for QuicSendStream {
 
     fn reset(&mut self, code: u64) {
         self.ended = true;
+        self.turn = None;
         // Fails only on a stream that has already ended, where there is nothing to give up.
         let _ = self.inner.reset(varint(code));
     }
 
     fn set_priority(&mut self, priority: i32) {
+        if let Some(turn) = &mut self.turn {
+            turn.set_priority(priority);
+        }
         // Fails only on a stream that has already ended.
         let _ = self.inner.set_priority(priority);
     }

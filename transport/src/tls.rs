@@ -195,8 +195,8 @@ pub(crate) fn transport_config(
         .send_window(settings.send_window)
         .stream_receive_window(settings.stream_receive_window.into())
         .receive_window(settings.receive_window.into())
-        // Streams of one priority finish one after the other: fewer partly filled frames, and whole frames sooner.
-        .send_fairness(false)
+        // Without it quinn finishes a stream that it has begun before it looks at more urgent ones.
+        .send_fairness(true)
         .ack_frequency_config(Some(acks))
         .initial_mtu(limit::INITIAL_MTU)
         .mtu_discovery_config(Some(MtuDiscoveryConfig::default()))

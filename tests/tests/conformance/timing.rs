@@ -14,8 +14,8 @@ use relay::{RelaySettings, SlowViewerSettings};
 use stress::{ImpairingProxy, Impairment};
 use tests::raw::{Raw, encode};
 use tests::system::{
-    Arrival, Dialed, PublishedTrack, Publisher, RunningRelay, Viewer, at, http_post, namespace, settings, track, until,
-    upstream, within,
+    Arrival, Dialed, Frames, PublishedTrack, Publisher, RunningRelay, Viewer, at, http_post, namespace, settings,
+    track, until, upstream, within,
 };
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, timeout};
@@ -86,6 +86,119 @@ fn frames(track: &PublishedTrack, group: u64, count: u64) {
 
 fn wants(priority: u8, order: GroupOrder) -> Parameters {
     Parameters { subscriber_priority: Some(priority), group_order: Some(order), ..Parameters::default() }
+}
+
+/// Bits per second of a path that is far too narrow for what is published.
+const NARROW: f64 = 4e6;
+/// Frames of a group that keeps a narrow path busy for four seconds: twice what a relay's send buffer holds for one viewer.
+const MANY: u64 = 100;
+/// Frames that may be on a narrow path already, or in the queue in front of it, when something more urgent comes. What only waits in
+/// the relay's send buffer (a megabyte, 50 frames) must not add to them.
+const UNDER_WAY: usize = 30;
+
+/// Waits for `urgent`, and counts the frames that come before it.
+async fn ahead_of<T>(urgent: impl Future<Output = T>, frames: &mut Frames) -> (T, usize) {
+    let mut urgent = std::pin::pin!(urgent);
+    let mut count = 0;
+    loop {
+        tokio::select! {
+            outcome = &mut urgent => return (outcome, count),
+            _ = frames.frame() => count += 1,
+        }
+    }
+}
+
+/// A viewer behind a narrow path, and a track that is filling it.
+async fn narrow(stage: &Stage, priority: u8) -> (Path, Viewer, Frames) {
+    let path = Path::limited(&stage.relay, NARROW);
+    let viewer = Viewer::over_quic(path.address).await;
+    let published = stage.publisher.track(TRACK);
+    let mut filling = viewer.subscribe(published.name(), wants(priority, GroupOrder::Ascending)).await.unwrap();
+    published.until_active(1).await;
+    frames(&published, 1, MANY);
+    for object in 0..5 {
+        assert_eq!(filling.frame().await, at(1, object));
+    }
+    (path, viewer, filling)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn c127_the_subscriber_priority_decides_under_congestion() {
+    let stage = Stage::new().await;
+    let urgent = stage.publisher.track(OTHER);
+    let (_path, viewer, mut filling) = narrow(&stage, 200).await;
+    let mut watching = within(viewer.subscribe(urgent.name(), wants(10, GroupOrder::Ascending))).await.unwrap();
+    urgent.until_active(1).await;
+    frames(&urgent, 1, 10);
+    let (_, before) = ahead_of(watching.up_to(at(1, 9)), &mut filling).await;
+    assert!(before < UNDER_WAY, "{before} frames before the more urgent ones");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn c127_the_group_order_decides_within_a_track() {
+    for order in [GroupOrder::Descending, GroupOrder::Ascending] {
+        let stage = Stage::new().await;
+        let path = Path::limited(&stage.relay, NARROW);
+        let viewer = Viewer::over_quic(path.address).await;
+        let published = stage.publisher.track(TRACK);
+        let mut watching = viewer.subscribe(published.name(), wants(128, order)).await.unwrap();
+        published.until_active(1).await;
+        frames(&published, 1, MANY);
+        assert_eq!(watching.frame().await, at(1, 0));
+        frames(&published, 2, 10);
+        let arrived = watching.up_to(at(2, 9)).await;
+        let before = arrived.iter().filter(|location| location.group == 1).count();
+        match order {
+            GroupOrder::Descending => assert!(before < UNDER_WAY, "{before} frames of the older group first"),
+            GroupOrder::Ascending => assert_eq!(before as u64, MANY - 1, "all of the older group first"),
+        }
+    }
+}
+
+/// A track that waits becomes the more urgent one when the one that fills the path is made less so. (The other way round, quinn
+/// sorts what it holds of a waiting stream anew only once it has sent of it.)
+#[tokio::test(flavor = "multi_thread")]
+async fn c128_a_changed_priority_acts_on_what_was_not_sent() {
+    let stage = Stage::new().await;
+    let path = Path::limited(&stage.relay, NARROW);
+    let viewer = Viewer::over_quic(path.address).await;
+    let (filling, waiting) = (stage.publisher.track(TRACK), stage.publisher.track(OTHER));
+    let asked = viewer.session.subscribe(filling.name().clone(), wants(100, GroupOrder::Ascending));
+    let mut filler = within(asked).await.unwrap();
+    let mut watching = viewer.subscribe(waiting.name(), wants(200, GroupOrder::Ascending)).await.unwrap();
+    filling.until_active(1).await;
+    waiting.until_active(1).await;
+    frames(&filling, 1, MANY);
+    let TrackEvent::Subgroup(mut reader) = within(filler.next()).await else { panic!("no stream") };
+    within(reader.next_object(FRAME as u64)).await.unwrap();
+    frames(&waiting, 1, 10);
+    let change = async {
+        let less_urgent = Parameters { subscriber_priority: Some(250), ..Parameters::default() };
+        within(filler.update(less_urgent)).await.unwrap();
+        watching.up_to(at(1, 9)).await
+    };
+    let before = async {
+        let mut before = 0;
+        while reader.next_object(FRAME as u64).await.unwrap().is_some() {
+            before += 1;
+        }
+        before
+    };
+    tokio::select! {
+        _ = change => {}
+        before = before => panic!("{before} frames of what is less urgent now"),
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn c140_answers_come_before_data_that_fill_the_connection() {
+    let stage = Stage::new().await;
+    let other = stage.publisher.track(OTHER);
+    let (_path, viewer, mut filling) = narrow(&stage, 0).await;
+    let status = viewer.session.track_status(other.name().clone(), Parameters::default());
+    let (answer, before) = ahead_of(status, &mut filling).await;
+    answer.unwrap();
+    assert!(before < UNDER_WAY, "{before} frames before the answer");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -23,6 +23,7 @@ use crate::connection::{
 use crate::http3::{Driver, HttpService, NO_ERROR, Role, SessionBidi, SessionUni, varints};
 use crate::limit;
 use crate::quic::{connection_error, connection_stats, datagram_error, varint};
+use crate::turn::Turns;
 
 use connect::Established;
 pub(crate) use connect::{ClientConnect, ConnectFailure, ServerConnect};
@@ -114,7 +115,12 @@ impl Started {
         let driver = Driver::new(connection.clone(), Arc::clone(&state), role, uni_sender, bidi_sender);
         let task = tokio::spawn(driver.run());
         Self {
-            driver: Arc::new(DriverTask { task, connection: connection.clone(), state: Arc::clone(&state) }),
+            driver: Arc::new(DriverTask {
+                task,
+                connection: connection.clone(),
+                state: Arc::clone(&state),
+                turns: Arc::default(),
+            }),
             connection,
             state,
             uni,
@@ -160,6 +166,7 @@ struct DriverTask {
     task: JoinHandle<()>,
     connection: quinn::Connection,
     state: Arc<SessionState>,
+    turns: Arc<Turns>,
 }
 
 impl Drop for DriverTask {

@@ -23,7 +23,8 @@ pub(crate) struct SessionSendStream {
 impl SessionSendStream {
     /// `prefix` is empty on the answering half of a peer's stream.
     pub(crate) fn new(inner: quinn::SendStream, prefix: Bytes, session: Arc<DriverTask>) -> Self {
-        Self { inner: QuicSendStream::with_drop_code(inner, code::to_http(CANCELLED)), prefix, session }
+        let inner = QuicSendStream::with_drop_code(inner, code::to_http(CANCELLED)).in_turn(&session.turns);
+        Self { inner, prefix, session }
     }
 
     fn poll_write_first(&mut self, cx: &mut Context<'_>, chunks: &mut [Bytes]) -> Poll<Result<usize, WriteError>> {
