@@ -98,6 +98,32 @@ proptest! {
 }
 
 #[tokio::test(start_paused = true)]
+async fn what_a_lost_publisher_leaves_goes_on_in_the_same_stream() {
+    let lengths = [3000, 20, 5000];
+    for steps in 0..6 {
+        let log = log(2);
+        let viewer = Viewer::new(Version::Draft18);
+        viewer.serve(&log, settings(Location::new(0, 0)));
+        let mut lost = Stream::new(&log, &lengths);
+        for _ in 0..steps {
+            lost.step(1700).unwrap();
+            settle().await;
+        }
+        lost.appender.take().unwrap().bequeath();
+        settle().await;
+        let mut next = Stream::new(&log, &lengths);
+        while !next.is_done() {
+            next.step(usize::MAX / 2).unwrap();
+        }
+        next.appender.take().unwrap().finish(true).unwrap();
+        settle().await;
+        let expected: Vec<_> = (0..).zip(lengths).map(|(id, length)| (id, payload(GROUP, id, length))).collect();
+        assert_eq!(whole_objects(&viewer), expected, "lost after {steps} steps");
+        assert_eq!(viewer.lock().streams.len(), 1, "lost after {steps} steps");
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_stream_that_contradicts_the_other_inside_an_object_is_malformed() {
     let log = log(2);
     let mut first = log.subgroup(GROUP, 0, META).unwrap();

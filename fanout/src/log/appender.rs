@@ -14,7 +14,8 @@ use crate::limit;
 /// Appends the objects of one upstream stream to a track's log.
 ///
 /// For each object: [`SubgroupAppender::header`], any number of [`SubgroupAppender::payload`], [`SubgroupAppender::end_object`];
-/// then one of [`SubgroupAppender::finish`], [`SubgroupAppender::reset`], [`SubgroupAppender::detach`]. Payload bytes become
+/// then one of [`SubgroupAppender::finish`], [`SubgroupAppender::reset`], [`SubgroupAppender::detach`],
+/// [`SubgroupAppender::bequeath`]. Payload bytes become
 /// visible as they come. Dropped without an end, or after an error, it resets the subgroup with CANCELLED unless another
 /// appender still writes it.
 #[derive(Debug)]
@@ -190,6 +191,15 @@ impl SubgroupAppender {
         if matches!(self.object, Current::None)
             && let Some(part) = self.part.take()
         {
+            let mut inner = part.lock();
+            inner.writers = inner.writers.saturating_sub(1);
+        }
+    }
+
+    /// Leaves the subgroup open, also inside an object, for a stream of somebody else to go on with: its publisher is lost and
+    /// another one is expected to have the same. Viewers' streams are not reset, so nothing under way to them is lost.
+    pub fn bequeath(mut self) {
+        if let Some(part) = self.part.take() {
             let mut inner = part.lock();
             inner.writers = inner.writers.saturating_sub(1);
         }

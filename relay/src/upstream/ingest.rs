@@ -2,7 +2,7 @@
 
 use std::future::ready;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use bytes::Bytes;
 use fanout::{AppendError, GroupLog, HeadHold, SubgroupAppender, SubgroupMeta, TrackLog};
@@ -38,6 +38,12 @@ pub(super) enum IngestEnd {
     BeganAnew,
     /// It was told to.
     Told,
+}
+
+impl IngestEnd {
+    fn of(last: &TrackEvent) -> Self {
+        if let TrackEvent::Done { status, .. } = last { Self::Done(*status) } else { Self::Lost }
+    }
 }
 
 /// The beginning of the group that a subscription starts in.
@@ -132,15 +138,15 @@ pub(super) async fn feed(
                     Ok(())
                 }
                 TrackEvent::Datagram(datagram) => live.feed_datagram(datagram),
-                TrackEvent::Done { status, .. } => {
+                over @ (TrackEvent::Done { .. } | TrackEvent::Lost(_)) => {
+                    // What has arrived is read first; streams of a lost session then learn that it is over.
                     let last = async { tokio::join!(heads.for_each(|_| ready(())), streams.for_each(|_| ready(()))) };
                     if timeout(limit::LAST_STREAMS, last).await.is_err() {
-                        tracing::debug!(track = %track.name, "a stream did not end after PUBLISH_DONE");
+                        tracing::debug!(track = %track.name, "a stream did not end with its subscription");
                     }
                     store_completed(context, track).await;
-                    return IngestEnd::Done(status);
+                    return IngestEnd::of(&over);
                 }
-                TrackEvent::Lost(_) => return IngestEnd::Lost,
             }
         };
         if let Err(Stopped::Malformed) = step {
@@ -248,6 +254,8 @@ fn judge(track: &Track, outcome: Result<(), AppendError>) -> Result<(), Stopped>
 enum Ended {
     Finished,
     Reset(StreamErrorCode),
+    /// With its session.
+    Lost,
 }
 
 /// The live streams of one subscription, on their way into the log.
@@ -261,6 +269,7 @@ struct Live<'a> {
     /// Where a group that was left out is reported.
     seat: u64,
     news: mpsc::Sender<(u64, News)>,
+    reserve: Arc<AtomicBool>,
 }
 
 /// An object's header on its way into the log.
@@ -275,8 +284,9 @@ impl<'a> Live<'a> {
         let subscription = feed.subscription();
         let connection = subscription.connection().clone();
         let stamper = Stamper::new(&context.settings.delay, subscription.properties(), connection);
-        let (seat, news) = (orders.id, orders.news.clone());
-        Self { track, version: subscription.version(), stamper, next_group: AtomicU64::new(0), seat, news }
+        let version = subscription.version();
+        let (seat, news, reserve) = (orders.id, orders.news.clone(), orders.reserve.clone());
+        Self { track, version, stamper, next_group: AtomicU64::new(0), seat, news, reserve }
     }
 
     fn expect_after(&self, joining: Option<Location>) {
@@ -325,6 +335,14 @@ impl<'a> Live<'a> {
         let outcome = self.copy(&mut appender, &mut reader, &first).await;
         match outcome {
             Ok(Ended::Finished) => judge(track, appender.finish(header.end_of_group)),
+            Ok(Ended::Lost) if self.reserve.load(Ordering::Relaxed) => {
+                appender.bequeath();
+                Err(Stopped::Stream)
+            }
+            Ok(Ended::Lost) => {
+                appender.reset(StreamErrorCode::SessionClosed);
+                Err(Stopped::Stream)
+            }
             Ok(Ended::Reset(code)) => {
                 appender.reset(code);
                 Err(Stopped::Stream)
@@ -353,6 +371,7 @@ impl<'a> Live<'a> {
                 Ok(Some(SubgroupItem::End)) => appender.end_object()?,
                 Ok(None) => return Ok(Ended::Finished),
                 Err(StreamFailure::Reset(code)) => return Ok(Ended::Reset(code)),
+                Err(StreamFailure::Session(_)) => return Ok(Ended::Lost),
                 Err(_) => return Ok(Ended::Reset(StreamErrorCode::SessionClosed)),
             }
         }

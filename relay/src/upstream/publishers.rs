@@ -2,6 +2,7 @@
 
 use std::pin::pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use futures_util::StreamExt;
@@ -62,6 +63,8 @@ pub(super) struct Publishers<'a> {
     /// What the last publisher to end the track said, for when no other is left.
     ended: Option<PublishDoneCode>,
     silence: Silence,
+    /// Whether one who is lost is succeeded at once.
+    reserve: Arc<AtomicBool>,
 }
 
 /// One source in use.
@@ -123,6 +126,7 @@ impl<'a> Publishers<'a> {
             served: false,
             ended: None,
             silence: Silence::new(),
+            reserve: Arc::default(),
         }
     }
 
@@ -228,7 +232,7 @@ impl<'a> Publishers<'a> {
         self.next_id += 1;
         let id = self.next_id;
         let role = watch::Sender::new(self.roster.add(id, Instant::now()));
-        let orders = Orders { id, role: role.subscribe(), news: self.report.clone() };
+        let orders = Orders { id, role: role.subscribe(), news: self.report.clone(), reserve: self.reserve.clone() };
         let seat = occupy(self.context.clone(), self.track.clone(), self.hops.to_vec(), source.clone(), orders);
         self.running.push(Box::pin(async move { (id, seat.await) }));
         self.seats.push(Seat { id, source, role, successor: None, ends: None });
@@ -236,6 +240,7 @@ impl<'a> Publishers<'a> {
     }
 
     fn tell_roles(&self) {
+        self.reserve.store(self.roster.has_reserve(), Ordering::Relaxed);
         for seat in self.seats.iter().filter(|seat| seat.ends.is_none()) {
             let role = self.roster.role(seat.id);
             seat.role.send_if_modified(|now| std::mem::replace(now, role) != role);

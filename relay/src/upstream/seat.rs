@@ -1,6 +1,7 @@
 //! One publisher of a track for as long as the track is watched: subscribed once, sending or standing by as it is told.
 
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 use moqt::{Filter, Location, Parameters, Properties, RequestErrorCode};
 use tokio::sync::{mpsc, watch};
@@ -50,6 +51,8 @@ pub(super) struct Orders {
     pub(super) id: u64,
     pub(super) role: watch::Receiver<Role>,
     pub(super) news: mpsc::Sender<(u64, News)>,
+    /// Somebody stands by who takes over if this publisher is lost.
+    pub(super) reserve: Arc<AtomicBool>,
 }
 
 impl Orders {
