@@ -368,7 +368,7 @@ mod tests {
     }
 
     #[test]
-    fn values_are_found_in_both_lists() {
+    fn s19_values_are_found_in_both_lists() {
         let properties = nested(vec![Pair::new(DYNAMIC_GROUPS, 1), Pair::new(0x4000, 1)]);
         assert!(properties.dynamic_groups());
         assert_eq!(properties.unknown_mandatory(&[]), Some(0x4000));

@@ -70,7 +70,7 @@ async fn first_frame(session: &Session) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_relay_gets_the_namespace_and_can_subscribe() {
+async fn p20_the_relay_gets_the_namespace_and_can_subscribe() {
     for scheme in ["moqt", "https"] {
         let relay = Relay::start();
         let _origin = Running::start(relay.publisher(scheme)).await;
@@ -95,7 +95,7 @@ async fn a_lost_relay_is_dialled_again() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_relay_that_asks_to_move_keeps_its_session_until_the_next_one_publishes() {
+async fn p23_a_relay_that_asks_to_move_keeps_its_session_until_the_next_one_publishes() {
     let (old, new) = (Relay::start(), Relay::start());
     let mut settings = old.publisher("moqt");
     settings.trust.hashes.extend(new.store.hashes().iter().map(hash_to_hex));
@@ -119,7 +119,7 @@ async fn first_frame_again(session: &Session) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_relay_is_told_when_the_origin_stops() {
+async fn p20_the_relay_is_told_when_the_origin_stops() {
     let relay = Relay::start();
     let mut origin = Running::start(relay.publisher("moqt")).await;
     let (session, mut hold) = relay.accept().await;

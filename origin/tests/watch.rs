@@ -25,7 +25,7 @@ fn refusal<T>(outcome: Result<T, RequestFailure>) -> RequestErrorCode {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_viewer_gets_the_group_from_its_first_frame_and_the_frames_of_the_source() {
+async fn p02_a_viewer_gets_the_group_from_its_first_frame_and_the_frames_of_the_source() {
     let origin = Running::start(settings(sample())).await;
     // Into the middle of a group.
     tokio::time::sleep(std::time::Duration::from_millis(400)).await;
@@ -103,7 +103,7 @@ async fn loc_objects_are_bare_frames_with_their_times() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_does_not_exist_is_refused() {
+async fn p14_p25_what_does_not_exist_is_refused() {
     let origin = Running::start(settings(sample())).await;
     let viewer = origin.viewer().await;
     let session = &viewer.session;
@@ -125,7 +125,7 @@ async fn what_does_not_exist_is_refused() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn fetch_brings_what_is_kept_and_says_where_it_ends() {
+async fn p14_fetch_brings_what_is_kept_and_says_where_it_ends() {
     let origin = Running::start(settings(sample())).await;
     let viewer = origin.viewer().await;
     let mut watched = viewer.join("video0").await;
@@ -180,7 +180,7 @@ async fn the_namespace_and_all_its_tracks_are_found_by_prefix() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_file_played_once_ends_with_the_end_of_its_tracks() {
+async fn p06_a_file_played_once_ends_with_the_end_of_its_tracks() {
     // A second and a half of the sample, and then the file is cut inside a frame: what came before is published.
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("cut.mp4");

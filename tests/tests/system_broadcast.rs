@@ -4,46 +4,14 @@ use std::collections::BTreeMap;
 use std::fs::File;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::Path;
-use std::time::Duration;
 
 use bytes::Bytes;
 use media::{Catalog, Demuxer, MediaEvent, Unpackager};
 use moqt::{FullTrackName, Location, Parameters};
-use origin::{Origin, Settings, SourceSettings};
-use process::Shutdown;
-use tests::system::{Arrival, Frames, Viewer, at, chain, track, until, within};
-use tokio::task::JoinHandle;
+use tests::system::{Arrival, Frames, RunningOrigin, Viewer, at, chain, track, until, within};
 
 /// The clip that origins have built in.
 const CLIP: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../origin/sample/sample.mp4");
-
-struct RunningOrigin {
-    address: SocketAddr,
-    shutdown: Shutdown,
-    running: JoinHandle<()>,
-}
-
-impl RunningOrigin {
-    async fn start(address: SocketAddr) -> Self {
-        let mut settings = Settings { listen: vec![address], ..Settings::default() };
-        settings.broadcasts[0].source = SourceSettings::File { path: Path::new(CLIP).to_owned(), once: false };
-        let bind = async || loop {
-            match Origin::load(settings.clone()).await {
-                // An origin that was killed a moment ago gives its socket up in its own time.
-                Err(origin::OriginError::Bind(_)) => tokio::time::sleep(Duration::from_millis(5)).await,
-                loaded => return loaded.expect("an origin that starts"),
-            }
-        };
-        let origin = within(bind()).await;
-        let (address, shutdown) = (origin.addresses()[0], Shutdown::new(Duration::from_secs(1)));
-        Self { address, shutdown: shutdown.clone(), running: tokio::spawn(origin.run(shutdown)) }
-    }
-
-    async fn kill(self) {
-        self.shutdown.abort();
-        within(self.running).await.expect("an origin that stops");
-    }
-}
 
 fn anywhere() -> SocketAddr {
     SocketAddr::from((Ipv4Addr::LOCALHOST, 0))
@@ -74,7 +42,7 @@ async fn objects(frames: &mut Frames, count: usize) -> BTreeMap<Location, Bytes>
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_the_viewer_unpacks_are_the_frames_of_the_file_in_order() {
-    let origin = RunningOrigin::start(anywhere()).await;
+    let origin = RunningOrigin::playing(Path::new(CLIP), false, anywhere()).await;
     let relays = chain(origin.address, 2).await;
     let viewer = Viewer::over_quic(relays[1].address).await;
     let name = track("live-demo--catalog");
@@ -114,8 +82,8 @@ async fn what_the_viewer_unpacks_are_the_frames_of_the_file_in_order() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_restarted_origin_is_picked_up_and_group_ids_rise() {
-    let origin = RunningOrigin::start(anywhere()).await;
+async fn p01_a_restarted_origin_is_picked_up_and_group_ids_rise() {
+    let origin = RunningOrigin::playing(Path::new(CLIP), false, anywhere()).await;
     let address = origin.address;
     let relays = chain(address, 1).await;
     let name = track("live-demo--video0");
@@ -134,7 +102,7 @@ async fn a_restarted_origin_is_picked_up_and_group_ids_rise() {
         *newest = objects(frames, 5).await.into_keys().map(|place| place.group).max().unwrap();
     }
     origin.kill().await;
-    let again = RunningOrigin::start(address).await;
+    let again = RunningOrigin::playing(Path::new(CLIP), false, address).await;
     for (_, frames, newest) in &mut viewers {
         loop {
             match frames.next().await {
@@ -149,7 +117,7 @@ async fn a_restarted_origin_is_picked_up_and_group_ids_rise() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_live_track_over_http_is_a_film_that_any_demuxer_reads() {
-    let origin = RunningOrigin::start(anywhere()).await;
+    let origin = RunningOrigin::playing(Path::new(CLIP), false, anywhere()).await;
     let relays = chain(origin.address, 2).await;
     let base = format!("http://{}/tracks/live/demo", relays[1].http);
     for (name, codec) in [("video0", "avc1."), ("audio0", "mp4a.")] {

@@ -214,7 +214,7 @@ async fn no_reconnect_ends_with_what_there_is() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn goaway_moves_without_losing_a_frame() {
+async fn s20_goaway_moves_without_losing_a_frame() {
     let begin = tokio::time::Instant::now();
     let new = Publisher::start_at(Script::default(), begin).await;
     let uri = format!("moqt://127.0.0.1:{}/live/demo", new.port);

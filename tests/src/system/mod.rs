@@ -5,6 +5,7 @@
 mod arena;
 mod faulty;
 mod http;
+mod origin;
 mod publisher;
 mod relay;
 mod viewer;
@@ -17,6 +18,7 @@ use tokio::task::JoinHandle;
 pub use arena::{Arena, PROTOCOL_VIOLATION, violations};
 pub use faulty::{FaultyRelay, Wrong};
 pub use http::{HttpAnswer, http_get, http_post};
+pub use origin::RunningOrigin;
 pub use publisher::{Dialed, Listening, PublishedTrack, Publisher, payload};
 pub use relay::{RunningRelay, chain, free_port, metric, metrics, settings, upstream};
 pub use viewer::{Arrival, Carrier, Frames, Viewer};

@@ -5,6 +5,7 @@ mod answers;
 mod fetch;
 mod malformed;
 mod namespaces;
+mod publisher;
 mod publishers;
 mod session;
 mod subgroups;

@@ -28,7 +28,7 @@ fn done(stream_count: Option<u64>) -> Message {
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_end_comes_after_every_stream_on_any_network() {
+async fn s11_the_end_comes_after_every_stream_on_any_network() {
     for seed in 0..20 {
         let net = net_with(rough(seed), transport::SessionSettings::default());
         let (mut subscription, writer) = subscribed(&net, "video").await;
@@ -57,7 +57,7 @@ async fn the_end_comes_after_every_stream_on_any_network() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn data_may_overtake_the_answer() {
+async fn s04_data_may_overtake_the_answer() {
     let raw = Raw::server().await;
     let publish = async {
         let (mut request, message) = raw.accept().await;
@@ -74,7 +74,7 @@ async fn data_may_overtake_the_answer() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn streams_nobody_asked_for_are_stopped() {
+async fn s04_streams_nobody_asked_for_are_stopped() {
     let raw = Raw::server().await;
     let start = Instant::now();
     let mut unknown = raw.data(subgroup(99, 0), &[]).await;
@@ -287,7 +287,7 @@ async fn a_refused_publish_and_a_left_publisher_leave_nothing() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn without_a_count_late_streams_get_some_time() {
+async fn s11_without_a_count_late_streams_get_some_time() {
     let raw = Raw::server().await;
     let publish = async {
         let (mut request, _) = raw.accept().await;
